@@ -1,0 +1,1 @@
+//! The verbs of `claude-retry ctl`, a file each.

@@ -1,0 +1,24 @@
+//! `claude-retry` runs the Claude Code CLI in a pseudo-terminal and resumes a session that a
+//! transient API error stopped. See ARCHITECTURE.md for the map.
+//!
+//! Three layers, each only knowing the ones before it: [`term`] (bytes in, bytes out),
+//! [`supervisor`] (the decisions; no clock, no file, no descriptor), [`sys`] (the shell that
+//! performs them).
+
+pub mod cli;
+pub mod config;
+pub mod ctl;
+pub mod error;
+pub mod supervisor;
+pub mod sys;
+pub mod term;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// Runs the program with its arguments (without the program's name): the one place where the
+/// layers meet.
+pub fn run(args: Vec<OsString>) -> ExitCode {
+    let _ = args;
+    ExitCode::SUCCESS
+}

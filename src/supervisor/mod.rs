@@ -1,0 +1,12 @@
+//! The decisions. Pure: no clock, no source of randomness, no file, no descriptor, no async.
+
+pub mod backoff;
+pub mod banner;
+pub mod keys;
+pub mod prompt;
+pub mod retry;
+pub mod session;
+pub mod transcript;
+pub mod typing;
+pub mod verdict;
+pub mod wording;

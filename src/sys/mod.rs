@@ -1,0 +1,1 @@
+//! The imperative shell, unix: it performs what the session decides.
