@@ -88,6 +88,8 @@ pub enum State {
         wait: Wait,
         /// When CR was sent.
         since: Duration,
+        /// When to look again.
+        next_look: Duration,
     },
     /// The tries are spent; the notice stands until the given time.
     GaveUp {

@@ -1,0 +1,205 @@
+//! Due: the last look at all witnesses, the typing, and the turn that should begin.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{Effect, Outbox, PtyState, Session};
+use crate::supervisor::prompt::Prompt;
+use crate::supervisor::retry::{State, Wait};
+use crate::supervisor::transcript::Report;
+use crate::supervisor::typing::{Outcome, Shown, Typing, Why};
+use crate::supervisor::verdict::Verdict;
+
+/// A reason that is not to be seen on the screen is looked at again after this.
+const HOLD: Duration = Duration::from_secs(1);
+/// After a prompt did not take the message.
+const REFUSED_HOLD: Duration = Duration::from_secs(5);
+/// So often a prompt may refuse the message.
+const REFUSALS: u32 = 2;
+/// After typing of the user's was given back, and before we try again.
+const AFTER_USER: Duration = Duration::from_secs(1);
+/// From CR to the turn's beginning at most.
+const SETTLE: Duration = Duration::from_secs(5);
+/// Between two looks while it should begin.
+const SETTLE_LOOK: Duration = Duration::from_millis(100);
+
+impl Session {
+    pub(super) fn begin_last_look(&mut self, t: Duration, wait: Wait, out: &mut Outbox) {
+        self.read_screen();
+        if self.view.busy {
+            self.stand_down("the turn goes on", out);
+            return;
+        }
+        self.enter(State::LastLook(wait));
+        self.ask_transcript(t, out);
+    }
+
+    /// All witnesses once more, with the transcript's answer.
+    pub(super) fn on_last_look(&mut self, t: Duration, report: &Report, out: &mut Outbox) {
+        let State::LastLook(wait) = &self.state else {
+            return;
+        };
+        let wait = wait.clone();
+        let newest = match report {
+            Report::Turn(turn) => Some(&turn.uuid),
+            Report::Unknown | Report::Pending => None,
+        };
+        if newest != wait.failure.uuid.as_ref() {
+            self.stand_down("the conversation went on", out);
+            return;
+        }
+        if self.view.prompt != Prompt::Free {
+            let reason = self.view.prompt.why();
+            self.hold_off(t, wait, reason, Duration::ZERO, out);
+            return;
+        }
+        match self.judge(report) {
+            Verdict::Act(failure) if failure.uuid == wait.failure.uuid => {}
+            Verdict::Act(_) => {
+                self.stand_down("another error stands there", out);
+                return;
+            }
+            Verdict::Wait(reason) | Verdict::KeepOut(reason) => {
+                self.stand_down(reason, out);
+                return;
+            }
+        }
+        if let Some(key) = self.last_key {
+            let free_at = key + super::input::TYPING_GAP;
+            if t < free_at {
+                self.hold_off(t, wait, "you are typing", free_at, out);
+                return;
+            }
+        }
+        out.effects.push(Effect::ProbePty);
+    }
+
+    pub(super) fn on_pty(&mut self, t: Duration, pty: PtyState, out: &mut Outbox) {
+        let State::LastLook(wait) = &self.state else {
+            return;
+        };
+        let wait = wait.clone();
+        if !(pty.raw && pty.foreground) {
+            self.hold_off(t, wait, "the CLI is not reading keys", t + HOLD, out);
+            return;
+        }
+        Self::log(out, json!({"event": "typing", "attempt": wait.attempt}));
+        let bracketed = self.screen.screen().bracketed_paste;
+        let typing = Typing::begin(t, &self.settings.message, bracketed, &mut out.child);
+        self.enter(State::Typing { wait, typing });
+    }
+
+    pub(super) fn look_at_typing(&mut self, t: Duration, out: &mut Outbox) {
+        let shown = self.view.shown;
+        let busy = self.view.busy;
+        let State::Typing { wait, typing } = &mut self.state else {
+            return;
+        };
+        if busy {
+            typing.start_undo(t, Why::Interrupted, &mut out.child);
+        }
+        match typing.look(t, shown, &mut out.child) {
+            Outcome::Open => {}
+            Outcome::Entered(held) => {
+                let wait = wait.clone();
+                out.child.extend_from_slice(&held);
+                Self::log(out, json!({"event": "typed", "attempt": wait.attempt}));
+                self.settle_error(&wait);
+                self.rejected = None;
+                self.tries.resumed(t);
+                self.enter(State::Settling {
+                    wait,
+                    since: t,
+                    next_look: t + SETTLE_LOOK,
+                });
+            }
+            Outcome::Undone(why, held) => {
+                let mut wait = wait.clone();
+                out.child.extend_from_slice(&held);
+                Self::log(
+                    out,
+                    json!({"event": "stood-down", "reason": Self::why_undone(why)}),
+                );
+                match why {
+                    Why::UserTyped => {
+                        self.last_key = Some(t);
+                        self.enter(State::Paused {
+                            wait,
+                            left: AFTER_USER,
+                        });
+                        self.schedule_look(t);
+                    }
+                    Why::Interrupted => self.enter(State::Watching),
+                    Why::NotReadBack => {
+                        wait.refused += 1;
+                        self.refused(t, wait, out);
+                    }
+                }
+            }
+        }
+    }
+
+    fn refused(&mut self, t: Duration, wait: Wait, out: &mut Outbox) {
+        if wait.refused >= REFUSALS {
+            let why = "the prompt did not take the message".to_owned();
+            self.give_up(t, wait, why, out);
+        } else {
+            let reason = Why::NotReadBack.text();
+            self.hold_off(t, wait, reason, t + REFUSED_HOLD, out);
+        }
+    }
+
+    pub(super) fn look_at_settling(&mut self, t: Duration, out: &mut Outbox) {
+        let State::Settling {
+            wait,
+            since,
+            next_look,
+        } = &mut self.state
+        else {
+            return;
+        };
+        if self.view.busy {
+            self.turn_began(t, out);
+            return;
+        }
+        if t >= *since + SETTLE {
+            let mut wait = wait.clone();
+            if self.view.shown == Shown::Message {
+                // CR was not taken. Nothing of ours may stay behind.
+                out.child.push(0x15);
+                self.handled.pop_if(|uuid| Some(&*uuid) == wait.failure.uuid.as_ref());
+                wait.refused += 1;
+                self.refused(t, wait, out);
+            } else {
+                self.stand_down("no turn was seen to begin", out);
+            }
+            return;
+        }
+        *next_look = t + SETTLE_LOOK;
+        self.ask_transcript(t, out);
+    }
+
+    pub(super) fn on_settling_report(&mut self, t: Duration, report: &Report, out: &mut Outbox) {
+        let State::Settling { wait, .. } = &self.state else {
+            return;
+        };
+        let began = match report {
+            Report::Turn(turn) => Some(&turn.uuid) != wait.failure.uuid.as_ref(),
+            Report::Unknown => self.view.banner.is_none() && self.view.shown == Shown::Empty,
+            Report::Pending => false,
+        };
+        if began {
+            self.turn_began(t, out);
+        }
+    }
+
+    fn turn_began(&mut self, t: Duration, out: &mut Outbox) {
+        Self::log(out, json!({"event": "resumed"}));
+        self.turn_open = super::watch::END_LOOKS;
+        self.enter(State::Watching);
+        // The turn may have failed again before it was seen to run.
+        self.look_due = Some(t + SETTLE_LOOK);
+        self.unread_since.get_or_insert(t);
+    }
+}

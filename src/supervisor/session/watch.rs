@@ -1,0 +1,373 @@
+//! Looking at the screen: is there an error, is it ours, has a turn ended?
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{Effect, Outbox, Session, View};
+use crate::config::TranscriptMode;
+use crate::supervisor::banner;
+use crate::supervisor::prompt::{self, Prompt};
+use crate::supervisor::retry::{NOTICE, State, Step, Wait};
+use crate::supervisor::transcript::{Ending, Report};
+use crate::supervisor::typing::{Shown, Why};
+use crate::supervisor::verdict::{self, PATIENCE, Verdict, Witnesses};
+use crate::supervisor::wording::Reading;
+
+/// The screen is read when the output has been quiet for so long.
+const QUIET: Duration = Duration::from_millis(120);
+/// It is read at the latest so long after output came: a spinner is never quiet.
+const AT_LATEST: Duration = Duration::from_millis(300);
+/// The same two while the message is being typed or the turn should begin.
+const QUICK: Duration = Duration::from_millis(20);
+const QUICK_AT_LATEST: Duration = Duration::from_millis(80);
+/// An update (DEC 2026) or a sequence that stays open for longer is looked at all the same.
+const OPEN_AT_MOST: Duration = Duration::from_secs(1);
+/// Between two looks at the transcript.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// How often the end of one turn is asked for.
+pub(super) const END_LOOKS: u32 = 8;
+/// As many errors are remembered as dealt with.
+const REMEMBERED: usize = 64;
+
+impl Session {
+    pub(super) fn schedule_look(&mut self, t: Duration) {
+        let (quiet, at_latest) = match self.state {
+            State::Typing { .. } | State::Settling { .. } => (QUICK, QUICK_AT_LATEST),
+            _ => (QUIET, AT_LATEST),
+        };
+        let since = *self.unread_since.get_or_insert(t);
+        self.look_due = Some((t + quiet).min(since + at_latest).max(t));
+    }
+
+    /// Looks, unless the child is in the middle of drawing.
+    pub(super) fn look_if_whole(&mut self, t: Duration, out: &mut Outbox) {
+        let patient = self
+            .unread_since
+            .is_some_and(|since| t < since + OPEN_AT_MOST);
+        if patient && !self.screen.at_boundary() {
+            self.look_due = Some(t + QUICK);
+            return;
+        }
+        self.look(t, out);
+    }
+
+    /// Reads the screen into `view`.
+    pub(super) fn read_screen(&mut self) {
+        self.look_due = None;
+        self.unread_since = None;
+        let screen = self.screen.screen();
+        let prompt = prompt::read(&screen);
+        let shown = match &prompt {
+            Prompt::Free => Shown::Empty,
+            Prompt::Draft(_) => match prompt::typed(&screen) {
+                Some(text) if prompt::same_text(&text, &self.settings.message) => Shown::Message,
+                _ => Shown::Other,
+            },
+            _ => Shown::Other,
+        };
+        self.view = View {
+            prompt,
+            banner: banner::find(&screen),
+            busy: banner::busy(&screen),
+            shown,
+        };
+        if self.view.busy {
+            self.busy_seen = true;
+            self.turn_open = END_LOOKS;
+            self.rejected = None;
+        }
+    }
+
+    fn look(&mut self, t: Duration, out: &mut Outbox) {
+        self.read_screen();
+        let busy = self.view.busy;
+        match &self.state {
+            State::Watching => self.watch(t, out),
+            State::Confirming { .. } => {
+                if busy || self.candidate().is_none() {
+                    self.state = State::Watching;
+                }
+            }
+            State::Waiting(_)
+            | State::Paused { .. }
+            | State::HoldingOff { .. }
+            | State::GaveUp { .. }
+            | State::Cancelled { .. }
+                if busy =>
+            {
+                self.stand_down("the turn goes on", out);
+            }
+            State::Paused { .. } | State::HoldingOff { .. } => self.on_free_prompt(t, out),
+            State::Typing { .. } => self.look_at_typing(t, out),
+            State::Settling { .. } => self.look_at_settling(t, out),
+            State::Waiting(_)
+            | State::LastLook(_)
+            | State::GaveUp { .. }
+            | State::Cancelled { .. } => {}
+        }
+    }
+
+    /// The error block on the screen, if it may be ours.
+    fn candidate(&self) -> Option<&str> {
+        let banner = self.view.banner.as_ref()?;
+        let transient = matches!(banner.reading, Reading::Transient(_));
+        let rejected = self.rejected.as_ref() == Some(&banner.text);
+        (transient && !rejected).then_some(banner.text.as_str())
+    }
+
+    fn watch(&mut self, t: Duration, out: &mut Outbox) {
+        if self.view.busy {
+            return;
+        }
+        if let Some(text) = self.candidate() {
+            let class = match self.view.banner.as_ref().map(|banner| &banner.reading) {
+                Some(Reading::Transient(class)) => class.name(),
+                _ => "",
+            };
+            Self::log(
+                out,
+                json!({"event": "candidate", "text": text, "class": class}),
+            );
+            self.state = State::Confirming {
+                since: t,
+                next_look: t,
+            };
+            return;
+        }
+        if let Some(banner) = &self.view.banner {
+            if self.rejected.as_ref() != Some(&banner.text) {
+                let reason = match banner.reading {
+                    Reading::Permanent(kind) => kind,
+                    Reading::StillRetrying => return,
+                    _ => "the error is not in the catalogue",
+                };
+                let text = banner.text.clone();
+                self.reject(reason, &text, out);
+            }
+        } else if self.turn_open > 0 && self.view.prompt == Prompt::Free {
+            self.turn_open -= 1;
+            self.ask_transcript(t, out);
+        }
+    }
+
+    fn reject(&mut self, reason: &str, text: &str, out: &mut Outbox) {
+        Self::log(
+            out,
+            json!({"event": "verdict", "verdict": "keep-out", "reason": reason, "text": text}),
+        );
+        self.rejected = Some(text.to_owned());
+        self.state = State::Watching;
+    }
+
+    /// Back to watching: the error does not stand any more.
+    pub(super) fn stand_down(&mut self, reason: &str, out: &mut Outbox) {
+        if !matches!(self.state, State::GaveUp { .. } | State::Cancelled { .. }) {
+            Self::log(out, json!({"event": "stood-down", "reason": reason}));
+        }
+        self.enter(State::Watching);
+    }
+
+    pub(super) fn ask_transcript(&mut self, t: Duration, out: &mut Outbox) {
+        match self.settings.transcript {
+            TranscriptMode::Auto => out.effects.push(Effect::ReadTranscript),
+            TranscriptMode::Off => self.on_report(t, &Report::Unknown, out),
+        }
+    }
+
+    /// The transcript was looked at.
+    pub(super) fn on_report(&mut self, t: Duration, report: &Report, out: &mut Outbox) {
+        match &self.state {
+            State::Watching => self.on_turn_end(report, out),
+            State::Confirming { since, .. } => {
+                let since = *since;
+                self.confirm(t, since, report, out);
+            }
+            State::LastLook(_) => self.on_last_look(t, report, out),
+            State::Settling { .. } => self.on_settling_report(t, report, out),
+            _ => {}
+        }
+    }
+
+    pub(super) fn judge(&self, report: &Report) -> Verdict {
+        verdict::judge(&Witnesses {
+            banner: self.view.banner.as_ref(),
+            busy: self.view.busy,
+            report,
+            handled: &self.handled,
+            session_id: self.session_id.as_deref(),
+            started_ms: self.started_ms,
+            entered_ms: self.entered_ms,
+            busy_seen: self.busy_seen,
+            retry_on: &self.settings.retry_on,
+        })
+    }
+
+    fn confirm(&mut self, t: Duration, since: Duration, report: &Report, out: &mut Outbox) {
+        let Some(text) = self.candidate().map(str::to_owned) else {
+            self.state = State::Watching;
+            return;
+        };
+        match self.judge(report) {
+            Verdict::Act(failure) => {
+                Self::log(
+                    out,
+                    json!({
+                        "event": "verdict",
+                        "verdict": "act",
+                        "class": failure.class.name(),
+                        "uuid": failure.uuid,
+                        "by": if failure.uuid.is_some() { "transcript" } else { "screen" },
+                    }),
+                );
+                if failure.session_id.is_some() {
+                    self.session_id.clone_from(&failure.session_id);
+                }
+                self.turn_open = 0;
+                match self.tries.failed(t, failure) {
+                    Step::Wait(wait) => {
+                        Self::log(
+                            out,
+                            json!({
+                                "event": "waiting",
+                                "attempt": wait.attempt,
+                                "max": self.tries.max(),
+                                "wait_ms": u64::try_from(wait.total.as_millis()).unwrap_or(u64::MAX),
+                            }),
+                        );
+                        self.enter(State::Waiting(wait));
+                    }
+                    Step::GiveUp(wait, why) => self.give_up(t, wait, why, out),
+                }
+            }
+            Verdict::Wait(_) if t < since + PATIENCE => {
+                self.state = State::Confirming {
+                    since,
+                    next_look: t + LOOK_AGAIN,
+                };
+            }
+            Verdict::Wait(reason) | Verdict::KeepOut(reason) => self.reject(reason, &text, out),
+        }
+    }
+
+    pub(super) fn give_up(&mut self, t: Duration, wait: Wait, why: String, out: &mut Outbox) {
+        Self::log(out, json!({"event": "gave-up", "why": why}));
+        self.settle_error(&wait);
+        self.notify = Some(format!("gave up after {why}"));
+        self.enter(State::GaveUp {
+            wait,
+            why,
+            until: t + NOTICE,
+        });
+    }
+
+    /// This error is dealt with: it is never acted on again.
+    pub(super) fn settle_error(&mut self, wait: &Wait) {
+        if let Some(uuid) = &wait.failure.uuid {
+            if self.handled.len() == REMEMBERED {
+                self.handled.remove(0);
+            }
+            self.handled.push(uuid.clone());
+        }
+        self.busy_seen = false;
+        self.rejected = self.view.banner.as_ref().map(|banner| banner.text.clone());
+    }
+
+    fn on_turn_end(&mut self, report: &Report, out: &mut Outbox) {
+        let well = match report {
+            Report::Turn(turn) => turn.ending == Ending::Assistant,
+            Report::Unknown => self.busy_seen,
+            Report::Pending => false,
+        };
+        if well && self.view.banner.is_none() {
+            self.turn_open = 0;
+            self.tries.reset();
+            Self::log(out, json!({"event": "turn-ok"}));
+        }
+    }
+
+    /// The prompt may be free again.
+    fn on_free_prompt(&mut self, t: Duration, out: &mut Outbox) {
+        match &self.state {
+            State::Paused { wait, left } if self.view.prompt == Prompt::Free => {
+                if self
+                    .last_key
+                    .is_some_and(|key| t < key + super::input::TYPING_GAP)
+                {
+                    // The state's own deadline looks again.
+                    return;
+                }
+                let mut wait = wait.clone();
+                wait.until = t + *left;
+                Self::log(out, json!({"event": "unpaused"}));
+                self.enter(State::Waiting(wait));
+            }
+            State::HoldingOff {
+                wait, not_before, ..
+            } if t >= *not_before => {
+                let wait = wait.clone();
+                if self.view.prompt == Prompt::Free {
+                    self.begin_last_look(t, wait, out);
+                } else {
+                    let reason = self.view.prompt.why();
+                    self.hold_off(t, wait, reason, Duration::ZERO, out);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The time that the state waited for has come.
+    pub(super) fn on_state_deadline(&mut self, t: Duration, out: &mut Outbox) {
+        match &self.state {
+            State::Confirming { since, .. } => {
+                // The answer moves the deadline on; this keeps it from firing again before that.
+                let since = *since;
+                self.state = State::Confirming {
+                    since,
+                    next_look: t + LOOK_AGAIN,
+                };
+                self.ask_transcript(t, out);
+            }
+            State::Waiting(wait) => {
+                let wait = wait.clone();
+                self.begin_last_look(t, wait, out);
+            }
+            State::Paused { wait, .. } => {
+                let wait = wait.clone();
+                if self.view.prompt == Prompt::Free {
+                    self.on_free_prompt(t, out);
+                } else {
+                    let reason = self.view.prompt.why();
+                    self.hold_off(t, wait, reason, Duration::ZERO, out);
+                }
+            }
+            State::HoldingOff { wait, reason, .. } => {
+                let (wait, reason) = (wait.clone(), *reason);
+                self.state = State::HoldingOff {
+                    wait,
+                    reason,
+                    not_before: Duration::ZERO,
+                };
+                self.read_screen();
+                self.on_free_prompt(t, out);
+            }
+            State::Typing { .. } => {
+                self.read_screen();
+                self.look_at_typing(t, out);
+            }
+            State::Settling { .. } => {
+                self.read_screen();
+                self.look_at_settling(t, out);
+            }
+            State::GaveUp { .. } | State::Cancelled { .. } => {
+                self.enter(State::Watching);
+            }
+            State::Watching | State::LastLook(_) => {}
+        }
+    }
+
+    pub(super) fn why_undone(why: Why) -> &'static str {
+        why.text()
+    }
+}
