@@ -1,0 +1,175 @@
+//! A CLI made of a prompt, a conversation and a transcript: for speed, not for proof. The proof is
+//! `tests/real_claude.rs`.
+
+use std::fmt::Write as _;
+
+use claude_retry::supervisor::session::PtyState;
+use claude_retry::supervisor::transcript::{Ending, LastTurn, Report};
+
+use crate::world::Outside;
+
+pub const COLS: u16 = 100;
+pub const ROWS: u16 = 24;
+pub const THROTTLE: &str =
+    "API Error: Server is temporarily limiting requests (not your usage limit) · Rate limited";
+
+/// What stands where the prompt is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Face {
+    Prompt,
+    Dialog,
+}
+
+pub struct FakeCli {
+    pub draft: String,
+    pub conversation: Vec<String>,
+    pub busy: bool,
+    pub face: Face,
+    /// The messages that were submitted.
+    pub turns: Vec<String>,
+    pub report: Report,
+    pub pty: PtyState,
+    /// CR does nothing.
+    pub swallow_cr: bool,
+    /// Keys and pastes do nothing.
+    pub deaf: bool,
+    errors: u32,
+    uuid: u32,
+}
+
+impl FakeCli {
+    pub fn new() -> Self {
+        Self {
+            draft: String::new(),
+            conversation: Vec::new(),
+            busy: false,
+            face: Face::Prompt,
+            turns: Vec::new(),
+            report: Report::Pending,
+            pty: PtyState {
+                raw: true,
+                foreground: true,
+            },
+            swallow_cr: false,
+            deaf: false,
+            errors: 0,
+            uuid: 0,
+        }
+    }
+
+    fn line(&mut self, unix_ms: u64, ending: Ending) {
+        self.uuid += 1;
+        self.report = Report::Turn(LastTurn {
+            uuid: format!("uuid-{}", self.uuid),
+            unix_ms,
+            session_id: "session".into(),
+            ending,
+            consecutive_errors: self.errors,
+        });
+    }
+
+    /// The turn ends in an error.
+    pub fn fails(&mut self, unix_ms: u64, text: &str) -> Vec<u8> {
+        self.busy = false;
+        self.errors += 1;
+        self.conversation.push(format!("● {text}"));
+        self.line(
+            unix_ms,
+            Ending::ApiError {
+                text: text.into(),
+                error: Some("rate_limit".into()),
+                status: Some(429),
+            },
+        );
+        self.frame()
+    }
+
+    /// The turn ends in an answer.
+    pub fn answers(&mut self, unix_ms: u64, text: &str) -> Vec<u8> {
+        self.busy = false;
+        self.errors = 0;
+        self.conversation.push(format!("● {text}"));
+        self.line(unix_ms, Ending::Assistant);
+        self.frame()
+    }
+
+    /// The whole screen.
+    pub fn frame(&self) -> Vec<u8> {
+        let rule = "─".repeat(usize::from(COLS));
+        let mut rows: Vec<String> = vec![" Claude Code".into(), String::new()];
+        for block in &self.conversation {
+            rows.push(block.clone());
+            rows.push(String::new());
+        }
+        if self.busy {
+            rows.push("✻ Thinking…".into());
+        }
+        let mut cursor = (1, 1);
+        match self.face {
+            Face::Prompt => {
+                rows.push(rule.clone());
+                rows.push(format!("❯\u{a0}{}", self.draft));
+                cursor = (rows.len(), 3 + self.draft.chars().count());
+                rows.push(rule);
+                let footer = if self.busy { "  esc to interrupt" } else { "  ? for shortcuts" };
+                rows.push(footer.into());
+            }
+            Face::Dialog => {
+                rows.push(rule);
+                rows.push("  Select model".into());
+                rows.push(String::new());
+                rows.push("  ❯ 1. Default (recommended)".into());
+                rows.push("    2. Opus".into());
+                rows.push(String::new());
+                rows.push("  Enter to confirm · Esc to cancel".into());
+            }
+        }
+        let mut frame = String::from("\x1b[?2004h\x1b[H");
+        for (n, row) in rows.iter().enumerate() {
+            let _ = write!(frame, "\x1b[{};1H\x1b[2K{row}", n + 1);
+        }
+        let _ = write!(frame, "\x1b[J\x1b[{};{}H", cursor.0, cursor.1);
+        frame.into_bytes()
+    }
+
+    fn submit(&mut self) {
+        if self.draft.is_empty() || self.swallow_cr {
+            return;
+        }
+        let message = std::mem::take(&mut self.draft);
+        // As the CLI draws a message of the user's: behind the glyph with a plain space, on a background.
+        self.conversation
+            .push(format!("\x1b[48;5;237m❯ {message} \x1b[0m"));
+        self.turns.push(message);
+        self.busy = true;
+        self.line(u64::MAX, Ending::User);
+    }
+}
+
+impl Outside for FakeCli {
+    fn transcript(&mut self, _unix_ms: u64) -> Report {
+        self.report.clone()
+    }
+
+    fn pty(&mut self) -> PtyState {
+        self.pty
+    }
+
+    fn child_reads(&mut self, bytes: &[u8]) -> Vec<u8> {
+        if self.deaf || self.face == Face::Dialog {
+            return Vec::new();
+        }
+        let text = String::from_utf8(bytes.to_vec()).expect("text");
+        let text = text.replace("\x1b[200~", "").replace("\x1b[201~", "");
+        for c in text.chars() {
+            match c {
+                '\r' => self.submit(),
+                '\x15' => self.draft.clear(),
+                '\x7f' => drop(self.draft.pop()),
+                c if c.is_control() => {}
+                c => self.draft.push(c),
+            }
+        }
+        self.frame()
+    }
+}
