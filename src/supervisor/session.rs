@@ -118,9 +118,17 @@ pub struct Session {
 
 impl Session {
     /// A session that begins now in a terminal of this size. `seed` feeds the jitter.
-    pub fn new(settings: Settings, traits: TerminalTraits, size: Size, now: Now, seed: u64) -> Self {
+    pub fn new(
+        settings: Settings,
+        traits: TerminalTraits,
+        size: Size,
+        now: Now,
+        seed: u64,
+    ) -> Self {
         let _ = (traits, size, now, seed);
-        Self { _settings: settings }
+        Self {
+            _settings: settings,
+        }
     }
 
     /// Takes what happened and appends the answer to `out`.
