@@ -25,6 +25,11 @@ pub struct Size {
 impl Size {
     /// A size in cells, pixels unknown.
     pub const fn new(rows: u16, cols: u16) -> Self {
-        Self { rows, cols, xpixel: 0, ypixel: 0 }
+        Self {
+            rows,
+            cols,
+            xpixel: 0,
+            ypixel: 0,
+        }
     }
 }
