@@ -18,7 +18,17 @@ use std::process::ExitCode;
 
 /// Runs the program with its arguments (without the program's name): the one place where the
 /// layers meet.
+#[expect(
+    clippy::print_stderr,
+    reason = "failures before the terminal is taken over"
+)]
 pub fn run(args: Vec<OsString>) -> ExitCode {
-    let _ = args;
-    ExitCode::SUCCESS
+    let mut settings = config::Settings::default();
+    if let Some(program) = std::env::var_os("CLAUDE_RETRY_PROGRAM") {
+        settings.program = program.into();
+    }
+    sys::launch(settings, &args).unwrap_or_else(|error| {
+        eprintln!("claude-retry: {error}");
+        ExitCode::from(error.exit_code())
+    })
 }

@@ -1,0 +1,559 @@
+//! The one loop: readiness in, events to the session, its bytes out, its effects performed.
+//!
+//! # Independent directions
+//!
+//! Each direction has a bounded queue ([`super::outbound`]). A full one stops the reader of its source
+//! and nothing else, so output flows while the child takes no input, and the other way round.
+//!
+//! # Idle
+//!
+//! Nothing wakes the loop but a descriptor, a signal, or a deadline that the session asked for.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal as Number;
+use rustix::termios::Winsize;
+use serde_json::json;
+
+use super::clock::{self, Clock};
+use super::guarded::{self, Guarded};
+use super::outbound::Outbound;
+use super::program::Found;
+use super::pty::{self, Pair, Pty};
+use super::signals::{self, Got, Signals};
+use super::transcript::Locator;
+use super::tty::{self, Tty};
+use super::{LaunchError, Log, NESTED_VAR, job, watchdog_env};
+use crate::config::{Settings, TranscriptMode};
+use crate::supervisor::session::{
+    Effect, Event, ExitKind, Outbox, Session, Signal, TerminalTraits,
+};
+use crate::supervisor::transcript::Report;
+
+/// One read takes at most this much; a pty gives 4 kB at a time, or what has piled up.
+const READ_BUFFER: usize = 64 * 1024;
+/// How long the child's output must be quiet until it counts as drained, where a grandchild keeps the pty
+/// open after the child's end.
+const QUIET_AFTER_EXIT: Duration = Duration::from_millis(100);
+/// The same where the child has stopped: the kernel hands on what was written before within less.
+const QUIET_AFTER_STOP: Duration = Duration::from_millis(20);
+/// What is read at the most after the child's end, and for [`STALL`] at the most: more than a pty holds. A
+/// grandchild may write for ever.
+const LAST_WORDS: usize = 1024 * 1024;
+/// For so long may the terminal take nothing, or a killed child live on, while we want to end or stop,
+/// before we no longer wait.
+const STALL: Duration = Duration::from_secs(1);
+/// An effect's answer may ask for another effect; a session that never ends this is at fault.
+const MAX_EFFECTS: usize = 64;
+/// So many deadlines may follow each other with nothing else between: over an hour of a moving
+/// countdown. A deadline that stands still would keep us from reading.
+const MAX_DEADLINES: u32 = 100_000;
+
+/// How long the child may take after a signal before it is killed: after a hangup there is nobody left
+/// to wait.
+fn grace(signal: Signal) -> Duration {
+    Duration::from_secs(if signal == Signal::Hup { 2 } else { 5 })
+}
+
+/// Runs the program in a pty until it has ended.
+pub(super) fn run(
+    settings: Settings,
+    program: &Found,
+    args: &[OsString],
+    terminal: OwnedFd,
+    traits: TerminalTraits,
+) -> Result<ExitKind, LaunchError> {
+    guarded::install_panic_hook();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build();
+    let runtime = runtime.map_err(|error| LaunchError::own("start the event loop", &error))?;
+    let _context = runtime.enter();
+    let mut driver = Driver::start(settings, program, args, terminal, traits)?;
+
+    let end = guarded::catch(|| runtime.block_on(driver.run()));
+    let end = end.unwrap_or_else(|failure| Err(io::Error::other(failure)));
+    // A failure of the loop's own code: the child is hung up, the terminal put right all the same.
+    let _ = guarded::catch(|| runtime.block_on(driver.restore(end.as_ref().ok().copied())));
+    tty::leave_raw();
+    end.map_err(|error| LaunchError::own("go on", &error))
+}
+
+/// What woke the loop.
+enum Ready {
+    TtyWritable,
+    ChildWritable,
+    Signal(Got),
+    Time,
+    ChildReadable,
+    TtyReadable,
+}
+
+/// An end that somebody asked for with a signal.
+struct Ending {
+    signal: Signal,
+    /// When the child is killed.
+    until: Instant,
+    killed: bool,
+}
+
+struct Driver {
+    tty: Tty,
+    pty: Pty,
+    session: Guarded<Session>,
+    clock: Clock,
+    signals: Signals,
+    log: Log,
+    locator: Option<Locator>,
+    to_tty: Outbound,
+    to_child: Outbound,
+    outbox: Outbox,
+    buffer: Vec<u8>,
+    size: Winsize,
+    /// Nobody has the child's side of the pty open.
+    child_eof: bool,
+    /// The terminal is gone: what would go there is dropped.
+    tty_gone: bool,
+    /// We are not in the foreground, and do not touch the terminal.
+    background: bool,
+    ending: Option<Ending>,
+    exited: Option<ExitKind>,
+    /// Deadlines since anything else happened.
+    idle_deadlines: u32,
+}
+
+impl Driver {
+    /// Takes over signals and terminal, then starts the child, all within the current runtime, which
+    /// has no thread of its own.
+    fn start(
+        settings: Settings,
+        program: &Found,
+        args: &[OsString],
+        terminal: OwnedFd,
+        traits: TerminalTraits,
+    ) -> Result<Self, LaunchError> {
+        let of_terminal = |error: io::Error| LaunchError::own("set up the terminal", &error);
+        let of_pty = |error: io::Error| LaunchError::own("open a pseudo-terminal", &error);
+
+        let signals =
+            Signals::register().map_err(|error| LaunchError::own("take signals", &error))?;
+        let tty = Tty::new(terminal).map_err(of_terminal)?;
+        // Raw before the child is there: in the background this waits for the foreground.
+        tty.enter_raw().map_err(of_terminal)?;
+        let size = tty.winsize().map_err(of_terminal)?;
+        let pair = Pair::open(&tty.cooked().map_err(of_terminal)?, size).map_err(of_pty)?;
+
+        let mut command = Command::new(&program.path);
+        std::os::unix::process::CommandExt::arg0(&mut command, &program.arg0);
+        command
+            .args(args)
+            .env(NESTED_VAR, pty::nested_value(pair.name()));
+        command.envs(watchdog_env(&settings));
+        let clock = Clock::start();
+        let spawned_unix_ms = clock::unix_ms();
+        let (master, child) = pair
+            .spawn(command)
+            .map_err(|error| program.exec_error(&error))?;
+        let pty = Pty::new(master, child).map_err(of_pty)?;
+
+        let mut log = Log::new(settings.log.clone());
+        log.append(&json!({
+            "event": "start",
+            "version": env!("CARGO_PKG_VERSION"),
+            "program": program.path.to_string_lossy(),
+            "child": pty.pid().as_raw_nonzero(),
+            "rows": size.ws_row,
+            "cols": size.ws_col,
+        }));
+        let locator = (settings.transcript == TranscriptMode::Auto)
+            .then(|| Locator::of_child(pty.pid(), spawned_unix_ms))
+            .flatten();
+        let (now, seed) = (clock.now(), rand::random());
+        let session =
+            Guarded::new(|| Session::new(settings, traits, tty::session_size(size), now, seed));
+        Ok(Self {
+            tty,
+            pty,
+            session,
+            clock,
+            signals,
+            log,
+            locator,
+            to_tty: Outbound::default(),
+            to_child: Outbound::default(),
+            outbox: Outbox::default(),
+            buffer: vec![0; READ_BUFFER],
+            size,
+            child_eof: false,
+            tty_gone: false,
+            background: false,
+            ending: None,
+            exited: None,
+            idle_deadlines: 0,
+        })
+    }
+
+    /// The loop, and the child's last words.
+    async fn run(&mut self) -> io::Result<ExitKind> {
+        // Its signal may have come before we took signals.
+        self.on_child_change().await?;
+        let kind = loop {
+            if let Some(kind) = self.exited {
+                break kind;
+            }
+            let ready = self.ready().await?;
+            self.idle_deadlines = if matches!(ready, Ready::Time) {
+                self.idle_deadlines + 1
+            } else {
+                0
+            };
+            match ready {
+                Ready::TtyWritable => self.write_tty(),
+                Ready::ChildWritable => self.write_child(),
+                Ready::Signal(got) => self.on_signal(got).await?,
+                Ready::Time => self.on_time(),
+                Ready::ChildReadable => drop(self.read_child()?),
+                Ready::TtyReadable => self.read_tty(),
+            }
+        };
+        self.drain(QUIET_AFTER_EXIT).await?;
+        self.handle(&Event::ChildExited(kind));
+        Ok(match &self.ending {
+            Some(ending) if ending.killed => {
+                ExitKind::Killed(number(signals::number(ending.signal)))
+            }
+            _ => kind,
+        })
+    }
+
+    /// Waits for the next thing to do. What we have to write comes first, so no chunk waits for another
+    /// one to be read; neither reader may starve the other.
+    async fn ready(&mut self) -> io::Result<Ready> {
+        let at = self.next_time();
+        let live = !self.background && !self.tty_gone;
+        let write_tty = live && !self.to_tty.is_empty();
+        let write_child = !self.child_eof && !self.to_child.is_empty();
+        let read_child = !self.child_eof && !self.to_tty.is_full();
+        let read_tty = live && !self.to_child.is_full();
+        let time = async {
+            match at {
+                Some(at) => tokio::time::sleep_until(at.into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        let readers = async {
+            tokio::select! {
+                ok = self.pty.readable(), if read_child => ok.map(|()| Ready::ChildReadable),
+                ok = self.tty.readable(), if read_tty => ok.map(|()| Ready::TtyReadable),
+                else => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            ok = self.tty.writable(), if write_tty => ok.map(|()| Ready::TtyWritable),
+            ok = self.pty.writable(), if write_child => ok.map(|()| Ready::ChildWritable),
+            got = self.signals.next() => Ok(Ready::Signal(got)),
+            () = time => Ok(Ready::Time),
+            ready = readers => ready,
+        }
+    }
+
+    /// The session's deadline (none while we are stopped) or the end of a grace.
+    fn next_time(&mut self) -> Option<Instant> {
+        let session = self.session.next_deadline().filter(|_| !self.background);
+        let session = session.and_then(|elapsed| self.clock.instant_of(elapsed));
+        let ending = self.ending.as_ref().map(|ending| ending.until);
+        session.into_iter().chain(ending).min()
+    }
+
+    fn on_time(&mut self) {
+        let now = Clock::instant();
+        if let Some(ending) = &mut self.ending
+            && ending.until <= now
+        {
+            if ending.killed {
+                self.exited = Some(ExitKind::Killed(number(Number::KILL)));
+                return;
+            }
+            ending.killed = true;
+            ending.until = now + STALL;
+            self.pty.signal(Number::KILL);
+        }
+        let due = self
+            .session
+            .next_deadline()
+            .is_some_and(|at| at <= self.clock.now().elapsed);
+        if self.idle_deadlines > MAX_DEADLINES {
+            self.session
+                .fail(format!("{MAX_DEADLINES} deadlines in a row"));
+        } else if due && !self.background {
+            self.handle(&Event::Deadline);
+        }
+    }
+
+    /// One read of the child's output: how much it gave.
+    fn read_child(&mut self) -> io::Result<usize> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let read = self.pty.read(&mut buffer);
+        match read {
+            Ok(0) => {
+                self.child_eof = true;
+                self.to_child.clear();
+            }
+            Ok(n) => self.handle(&Event::ChildOutput(&buffer[..n])),
+            Err(_) => {}
+        }
+        self.buffer = buffer;
+        read.or_else(|error| again(error).map(|()| 0))
+    }
+
+    fn read_tty(&mut self) {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        match self.tty.read(&mut buffer) {
+            Ok(0) => self.lose_tty(),
+            Ok(n) => self.handle(&Event::UserInput(&buffer[..n])),
+            Err(error) => {
+                if again(error).is_err() {
+                    self.lose_tty();
+                }
+            }
+        }
+        self.buffer = buffer;
+    }
+
+    fn write_tty(&mut self) {
+        match self.tty.write(self.to_tty.pending()) {
+            Ok(n) => self.to_tty.advance(n),
+            Err(error) => {
+                if again(error).is_err() {
+                    self.lose_tty();
+                }
+            }
+        }
+    }
+
+    fn write_child(&mut self) {
+        match self.pty.write(self.to_child.pending()) {
+            Ok(n) => self.to_child.advance(n),
+            Err(error) => {
+                if again(error).is_err() {
+                    // Nobody has the other side open; the reader sees the end of it.
+                    self.to_child.clear();
+                }
+            }
+        }
+    }
+
+    /// The terminal hung up: the child learns it as it would have, and is drained into nothing.
+    fn lose_tty(&mut self) {
+        if !self.tty_gone {
+            self.tty_gone = true;
+            self.to_tty.clear();
+            self.pass_on(Signal::Hup);
+        }
+    }
+
+    async fn on_signal(&mut self, got: Got) -> io::Result<()> {
+        match got {
+            Got::Winch => {
+                if !self.background {
+                    self.update_size();
+                }
+            }
+            Got::Child => self.on_child_change().await?,
+            Got::Cont => self.on_continued(),
+            Got::Asked(Signal::Tstp) => {
+                self.handle(&Event::Signal(Signal::Tstp));
+                self.stop_child();
+            }
+            Got::Asked(signal) => self.pass_on(signal),
+        }
+        Ok(())
+    }
+
+    /// Passes a signal on; from now on the child has its grace to end.
+    fn pass_on(&mut self, signal: Signal) {
+        self.handle(&Event::Signal(signal));
+        self.pty.signal(signals::number(signal));
+        // A stopped child would not see it.
+        self.pty.signal(Number::CONT);
+        let until = Clock::instant() + grace(signal);
+        self.ending.get_or_insert(Ending {
+            signal,
+            until,
+            killed: false,
+        });
+    }
+
+    /// Stops the child; we stop when it has.
+    fn stop_child(&mut self) {
+        if !self.background && !job::is_orphaned() {
+            self.pty.signal(Number::STOP);
+        }
+    }
+
+    async fn on_child_change(&mut self) -> io::Result<()> {
+        if let Some(kind) = self.pty.try_wait()? {
+            self.exited = Some(kind);
+        } else if self.pty.take_stop() && !self.background {
+            if self.ending.is_some() || job::is_orphaned() {
+                self.pty.signal(Number::CONT);
+            } else {
+                self.suspend().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The child has stopped: the terminal as it was, then we stop too. [`Driver::on_continued`] goes on.
+    async fn suspend(&mut self) -> io::Result<()> {
+        self.drain(QUIET_AFTER_STOP).await?;
+        self.handle(&Event::ChildStopped);
+        self.flush().await?;
+        tty::leave_raw();
+        self.clock.pause();
+        self.background = true;
+        job::stop_group();
+        Ok(())
+    }
+
+    /// We were continued: by `fg`, by `bg`, or by somebody after a SIGSTOP that we did not see.
+    fn on_continued(&mut self) {
+        self.background = !self.tty_gone && !self.tty.is_foreground();
+        if self.background {
+            // The next `fg` sends another SIGCONT.
+            self.clock.pause();
+            return;
+        }
+        if !self.tty_gone && self.tty.enter_raw().is_err() {
+            self.lose_tty();
+        }
+        self.clock.resume();
+        self.update_size();
+        self.handle(&Event::Resumed);
+        self.pty.signal(Number::CONT);
+    }
+
+    /// Hands the terminal's size on where it has changed.
+    fn update_size(&mut self) {
+        let Ok(size) = self.tty.winsize() else { return };
+        if !tty::same_size(size, self.size) && self.pty.resize(size).is_ok() {
+            self.size = size;
+            self.handle(&Event::Resize(tty::session_size(size)));
+        }
+    }
+
+    /// Tells the session, queues its bytes, performs its effects.
+    fn handle(&mut self, event: &Event<'_>) {
+        self.tell(event);
+        for _ in 0..MAX_EFFECTS {
+            if self.outbox.effects.is_empty() {
+                return;
+            }
+            match self.outbox.effects.remove(0) {
+                Effect::ReadTranscript => {
+                    let report = self.look();
+                    self.tell(&Event::Transcript(report));
+                }
+                Effect::ProbePty => {
+                    let state = self.pty.state();
+                    self.tell(&Event::Pty(state));
+                }
+                Effect::Log(record) => self.log.append(&record),
+                Effect::Suspend => self.stop_child(),
+            }
+        }
+        self.session
+            .fail(format!("more than {MAX_EFFECTS} effects at one event"));
+        self.outbox.effects.clear();
+    }
+
+    fn tell(&mut self, event: &Event<'_>) {
+        self.session
+            .handle(self.clock.now(), event, &mut self.outbox);
+        if self.tty_gone {
+            self.outbox.tty.clear();
+        }
+        self.to_tty.push(&mut self.outbox.tty);
+        self.to_child.push(&mut self.outbox.child);
+        if let Some(failure) = self.session.take_failure() {
+            self.log
+                .append(&json!({ "event": "failed", "error": failure }));
+        }
+    }
+
+    fn look(&mut self) -> Report {
+        let Some(locator) = &self.locator else {
+            return Report::Unknown;
+        };
+        match guarded::catch(|| locator.look()) {
+            Ok(report) => report,
+            Err(failure) => {
+                self.session.fail(failure);
+                Report::Unknown
+            }
+        }
+    }
+
+    /// Reads what the child has written, until the end or until it has been quiet for so long.
+    async fn drain(&mut self, quiet: Duration) -> io::Result<()> {
+        let mut left = LAST_WORDS;
+        let mut until = Clock::instant() + STALL;
+        while left > 0 && !self.child_eof && Clock::instant() < until {
+            if self.to_tty.is_full() {
+                self.flush().await?;
+                until = Clock::instant() + STALL;
+            }
+            match tokio::time::timeout(quiet, self.pty.readable()).await {
+                Err(_elapsed) => break,
+                Ok(ready) => ready?,
+            }
+            left = left.saturating_sub(self.read_child()?);
+        }
+        Ok(())
+    }
+
+    /// Writes what is queued for the terminal; gives up when it takes nothing for [`STALL`].
+    async fn flush(&mut self) -> io::Result<()> {
+        while !self.to_tty.is_empty() && !self.tty_gone && !self.background {
+            match tokio::time::timeout(STALL, self.tty.writable()).await {
+                Err(_elapsed) => self.to_tty.clear(),
+                Ok(ready) => ready?,
+            }
+            self.write_tty();
+        }
+        Ok(())
+    }
+
+    /// The way out, in this order: the session's bytes (the bar, the modes), then the attributes.
+    async fn restore(&mut self, end: Option<ExitKind>) {
+        if end.is_none() {
+            self.handle(&Event::ChildExited(ExitKind::Killed(0)));
+        }
+        let _ = self.flush().await;
+        tty::leave_raw();
+        self.log.append(&match end {
+            Some(ExitKind::Code(code)) => json!({ "event": "end", "code": code }),
+            Some(ExitKind::Killed(signal)) => json!({ "event": "end", "signal": signal }),
+            None => json!({ "event": "end" }),
+        });
+    }
+}
+
+/// A signal's number, as an exit status has it.
+fn number(signal: Number) -> u8 {
+    u8::try_from(signal.as_raw()).unwrap_or_default()
+}
+
+/// Interrupted or not ready is no failure: the loop comes back to it.
+fn again(error: io::Error) -> io::Result<()> {
+    match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Ok(()),
+        _ => Err(error),
+    }
+}

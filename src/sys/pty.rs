@@ -1,0 +1,211 @@
+//! The pseudo-terminal and the child on it.
+//!
+//! Done by hand rather than by a crate: the child is to see nothing of us, and the usual crate closes the
+//! descriptors it inherits (a shell's `<(…)` is one), adds `SHELL`, replaces `argv[0]` and loses the reason
+//! why an exec failed.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus};
+
+use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl, open};
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, ioctl_tiocsctty, kill_process_group, setsid, waitid,
+};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{
+    LocalModes, OptionalActions, Termios, Winsize, tcgetattr, tcgetpgrp, tcsetattr, tcsetwinsize,
+};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use super::tty::watch;
+use crate::supervisor::session::{ExitKind, PtyState};
+
+/// A pair that no child is on yet.
+pub(super) struct Pair {
+    master: OwnedFd,
+    slave: File,
+    name: OsString,
+}
+
+impl Pair {
+    /// Opens a pty with these attributes and this size.
+    pub(super) fn open(termios: &Termios, size: Winsize) -> io::Result<Self> {
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
+        grantpt(&master)?;
+        unlockpt(&master)?;
+        let name = OsString::from_vec(ptsname(&master, Vec::new())?.into_bytes());
+        let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let slave = open(Path::new(&name), flags, Mode::empty())?;
+        tcsetattr(&slave, OptionalActions::Now, termios)?;
+        tcsetwinsize(&slave, size)?;
+        fcntl_setfl(&master, fcntl_getfl(&master)? | OFlags::NONBLOCK)?;
+        Ok(Self {
+            master,
+            slave: File::from(slave),
+            name,
+        })
+    }
+
+    /// The name of the child's side.
+    pub(super) fn name(&self) -> &OsStr {
+        &self.name
+    }
+
+    /// Starts the child as the leader of a session of its own, with the pty as its terminal. To be
+    /// called while this process has one thread.
+    pub(super) fn spawn(self, mut command: Command) -> io::Result<(OwnedFd, Child)> {
+        let Self { master, slave, .. } = self;
+        command
+            .stdin(slave.try_clone()?)
+            .stdout(slave.try_clone()?)
+            .stderr(slave);
+        let take_terminal = || {
+            setsid()?;
+            ioctl_tiocsctty(io::stdin())?;
+            Ok(())
+        };
+        // SAFETY: between fork and exec the closure makes two system calls; it neither allocates nor
+        // takes a lock, and touches no state but descriptor 0, which is the pty by then.
+        #[expect(
+            unsafe_code,
+            reason = "there is no other way to make the pty the child's terminal"
+        )]
+        unsafe {
+            command.pre_exec(take_terminal);
+        }
+        let child = command.spawn()?;
+        // `command` still holds our copies of the child's side: with them open there would be no end of
+        // file.
+        drop(command);
+        Ok((master, child))
+    }
+}
+
+/// The pty with its child, watched by the runtime.
+#[derive(Debug)]
+pub(super) struct Pty {
+    master: AsyncFd<OwnedFd>,
+    child: Child,
+    pid: Pid,
+}
+
+impl Pty {
+    /// Registers the master with the current runtime.
+    pub(super) fn new(master: OwnedFd, child: Child) -> io::Result<Self> {
+        let pid = Pid::from_child(&child);
+        Ok(Self {
+            master: watch(master)?,
+            child,
+            pid,
+        })
+    }
+
+    /// The child's process, which is its session and its first process group too.
+    pub(super) fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    pub(super) async fn readable(&self) -> io::Result<()> {
+        self.master.readable().await.map(drop)
+    }
+
+    pub(super) async fn writable(&self) -> io::Result<()> {
+        self.master.writable().await.map(drop)
+    }
+
+    /// One read. 0 when nobody has the child's side open any more, which Linux calls `EIO`.
+    pub(super) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = |fd: &OwnedFd| match rustix::io::read(fd, &mut *buffer) {
+            Err(rustix::io::Errno::IO) => Ok(0),
+            other => Ok(other?),
+        };
+        self.master.try_io(Interest::READABLE, read)
+    }
+
+    /// One write; `WouldBlock` when the child reads too little.
+    pub(super) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.master
+            .try_io(Interest::WRITABLE, |fd| Ok(rustix::io::write(fd, bytes)?))
+    }
+
+    /// The child learns it by SIGWINCH, which the kernel sends.
+    pub(super) fn resize(&self, size: Winsize) -> io::Result<()> {
+        Ok(tcsetwinsize(self.master.get_ref(), size)?)
+    }
+
+    /// What the kernel says of the pty; where it says nothing, nothing is as it should be.
+    pub(super) fn state(&self) -> PtyState {
+        let fd = self.master.get_ref().as_fd();
+        let cooked = LocalModes::ICANON | LocalModes::ECHO;
+        PtyState {
+            raw: tcgetattr(fd).is_ok_and(|termios| !termios.local_modes.intersects(cooked)),
+            foreground: tcgetpgrp(fd).is_ok_and(|group| group == self.pid),
+        }
+    }
+
+    /// Sends a signal to the child's process group, and to the pty's foreground group where that is
+    /// another. Who is gone already does not matter.
+    pub(super) fn signal(&self, signal: Signal) {
+        let _ = kill_process_group(self.pid, signal);
+        if let Ok(group) = tcgetpgrp(self.master.get_ref())
+            && group != self.pid
+        {
+            let _ = kill_process_group(group, signal);
+        }
+    }
+
+    /// How the child ended, once it has.
+    pub(super) fn try_wait(&mut self) -> io::Result<Option<ExitKind>> {
+        Ok(self.child.try_wait()?.map(exit_kind))
+    }
+
+    /// Did the child stop since it was asked last? Takes the news, so that each stop is told once; an
+    /// end is left for [`Pty::try_wait`].
+    pub(super) fn take_stop(&self) -> bool {
+        let options = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG;
+        matches!(waitid(WaitId::Pid(self.pid), options), Ok(Some(status)) if status.stopped())
+    }
+}
+
+fn exit_kind(status: ExitStatus) -> ExitKind {
+    let byte = |n: i32| u8::try_from(n & 0xff).unwrap_or(u8::MAX);
+    match (status.code(), status.signal()) {
+        (Some(code), _) => ExitKind::Code(byte(code)),
+        (None, signal) => ExitKind::Killed(byte(signal.unwrap_or_default())),
+    }
+}
+
+/// The value of [`super::NESTED_VAR`] for a child on the pty of this name.
+pub(super) fn nested_value(name: &OsStr) -> OsString {
+    let mut value = std::process::id().to_string().into_bytes();
+    value.push(b':');
+    value.extend_from_slice(name.as_bytes());
+    OsString::from_vec(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_child_is_its_code_or_its_signal() {
+        assert_eq!(exit_kind(ExitStatus::from_raw(0)), ExitKind::Code(0));
+        assert_eq!(
+            exit_kind(ExitStatus::from_raw(255 << 8)),
+            ExitKind::Code(255)
+        );
+        assert_eq!(exit_kind(ExitStatus::from_raw(9)), ExitKind::Killed(9));
+        // With a core dump.
+        assert_eq!(
+            exit_kind(ExitStatus::from_raw(11 | 0x80)),
+            ExitKind::Killed(11)
+        );
+    }
+}

@@ -1,0 +1,77 @@
+//! Signals, as an enum at the edge.
+
+use std::io;
+
+use rustix::process::Signal as Number;
+use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
+
+use crate::supervisor::session::Signal;
+
+/// What a signal means to the driver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Got {
+    /// The terminal may have another size.
+    Winch,
+    /// The child stopped or ended.
+    Child,
+    /// We were continued.
+    Cont,
+    /// Somebody wants us to end, or to stop.
+    Asked(Signal),
+}
+
+/// All signals that we take. What arrives between two calls of [`Signals::next`] is not lost; several of a
+/// kind may be told as one.
+#[derive(Debug)]
+pub(super) struct Signals {
+    winch: Stream,
+    child: Stream,
+    cont: Stream,
+    term: Stream,
+    hup: Stream,
+    int: Stream,
+    quit: Stream,
+    tstp: Stream,
+}
+
+impl Signals {
+    /// Takes over the signals, within the current runtime.
+    pub(super) fn register() -> io::Result<Self> {
+        let other = |number: Number| signal(SignalKind::from_raw(number.as_raw()));
+        Ok(Self {
+            winch: signal(SignalKind::window_change())?,
+            child: signal(SignalKind::child())?,
+            cont: other(Number::CONT)?,
+            term: signal(SignalKind::terminate())?,
+            hup: signal(SignalKind::hangup())?,
+            int: signal(SignalKind::interrupt())?,
+            quit: signal(SignalKind::quit())?,
+            tstp: other(Number::TSTP)?,
+        })
+    }
+
+    /// The next signal.
+    pub(super) async fn next(&mut self) -> Got {
+        tokio::select! {
+            _ = self.term.recv() => Got::Asked(Signal::Term),
+            _ = self.hup.recv() => Got::Asked(Signal::Hup),
+            _ = self.int.recv() => Got::Asked(Signal::Int),
+            _ = self.quit.recv() => Got::Asked(Signal::Quit),
+            _ = self.tstp.recv() => Got::Asked(Signal::Tstp),
+            _ = self.winch.recv() => Got::Winch,
+            _ = self.child.recv() => Got::Child,
+            _ = self.cont.recv() => Got::Cont,
+        }
+    }
+}
+
+/// The signal's number on this system.
+pub(super) fn number(signal: Signal) -> Number {
+    match signal {
+        Signal::Term => Number::TERM,
+        Signal::Hup => Number::HUP,
+        Signal::Int => Number::INT,
+        Signal::Quit => Number::QUIT,
+        Signal::Tstp => Number::TSTP,
+    }
+}
