@@ -1,6 +1,8 @@
 //! Every recording of the real CLI, replayed through the session under a fake clock: whole, byte by byte,
 //! and in seeded random chunks, with the same decision each time, and the one that the scenario asks for.
 
+#![expect(missing_docs, reason = "a test")]
+
 #[path = "support/cast.rs"]
 mod cast;
 #[path = "support/world.rs"]

@@ -1,5 +1,7 @@
 //! The session's behaviour, with a fake clock and a fake CLI.
 
+#![expect(missing_docs, reason = "a test")]
+
 #[path = "support/fake.rs"]
 mod fake;
 #[path = "support/world.rs"]

@@ -124,6 +124,10 @@ impl FakeCli {
                 rows.push("  Enter to confirm · Esc to cancel".into());
             }
         }
+        // What does not fit is scrolled off.
+        let off = rows.len().saturating_sub(usize::from(ROWS));
+        rows.drain(..off);
+        cursor.0 -= off.min(cursor.0 - 1);
         let mut frame = String::from("\x1b[?2004h\x1b[H");
         for (n, row) in rows.iter().enumerate() {
             let _ = write!(frame, "\x1b[{};1H\x1b[2K{row}", n + 1);
@@ -159,10 +163,12 @@ impl Outside for FakeCli {
         if self.deaf || self.face == Face::Dialog {
             return Vec::new();
         }
-        let text = String::from_utf8(bytes.to_vec()).expect("text");
-        let text = text.replace("\x1b[200~", "").replace("\x1b[201~", "");
-        for c in text.chars() {
+        let text = String::from_utf8_lossy(bytes);
+        let mut chars = text.chars();
+        while let Some(c) = chars.next() {
             match c {
+                // A control sequence, the brackets of a paste among them, ends with its letter or `~`.
+                '\x1b' => drop(chars.find(|c| c.is_ascii_alphabetic() || *c == '~')),
                 '\r' => self.submit(),
                 '\x15' => self.draft.clear(),
                 '\x7f' => drop(self.draft.pop()),

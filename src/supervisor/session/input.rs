@@ -146,6 +146,7 @@ impl Session {
             // Perhaps a new message: what happens now is the user's turn.
             self.entered_ms = Some(unix_ms);
             self.rejected = None;
+            self.recheck = super::watch::END_LOOKS;
             self.tries.reset();
         }
         match &self.state {

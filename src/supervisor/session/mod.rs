@@ -179,6 +179,8 @@ pub struct Session {
     busy_seen: bool,
     /// A turn was seen to run, and not yet to end; how often its end may still be asked for.
     turn_open: u32,
+    /// The user pressed Enter during a wait: at so many more looks, ask if the conversation went on.
+    recheck: u32,
     /// The error block that was judged not to be ours.
     rejected: Option<String>,
     last_key: Option<Duration>,
@@ -218,6 +220,7 @@ impl Session {
             entered_ms: None,
             busy_seen: false,
             turn_open: 0,
+            recheck: 0,
             rejected: None,
             last_key: None,
             stopped_at: None,
@@ -248,6 +251,7 @@ impl Session {
             Event::Resumed => self.on_resumed(now, out),
             Event::ChildExited(kind) => {
                 self.state = State::Watching;
+                (self.look_due, self.draw_due, self.flush_keys) = (None, None, None);
                 self.screen.set_bar(None);
                 self.screen.restore(&mut out.tty);
                 out.effects.push(Effect::Log(json!({

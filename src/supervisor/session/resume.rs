@@ -28,7 +28,7 @@ impl Session {
     pub(super) fn begin_last_look(&mut self, t: Duration, wait: Wait, out: &mut Outbox) {
         self.read_screen();
         if self.view.busy {
-            self.stand_down("the turn goes on", out);
+            self.stand_down(t, "the turn goes on", out);
             return;
         }
         self.enter(State::LastLook(wait));
@@ -46,7 +46,7 @@ impl Session {
             Report::Unknown | Report::Pending => None,
         };
         if newest != wait.failure.uuid.as_ref() {
-            self.stand_down("the conversation went on", out);
+            self.stand_down(t, "the conversation went on", out);
             return;
         }
         if self.view.prompt != Prompt::Free {
@@ -57,11 +57,11 @@ impl Session {
         match self.judge(report) {
             Verdict::Act(failure) if failure.uuid == wait.failure.uuid => {}
             Verdict::Act(_) => {
-                self.stand_down("another error stands there", out);
+                self.stand_down(t, "another error stands there", out);
                 return;
             }
             Verdict::Wait(reason) | Verdict::KeepOut(reason) => {
-                self.stand_down(reason, out);
+                self.stand_down(t, reason, out);
                 return;
             }
         }
@@ -172,7 +172,7 @@ impl Session {
                 wait.refused += 1;
                 self.refused(t, wait, out);
             } else {
-                self.stand_down("no turn was seen to begin", out);
+                self.stand_down(t, "no turn was seen to begin", out);
             }
             return;
         }

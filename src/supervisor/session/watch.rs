@@ -25,7 +25,7 @@ const QUICK_AT_LATEST: Duration = Duration::from_millis(80);
 const OPEN_AT_MOST: Duration = Duration::from_secs(1);
 /// Between two looks at the transcript.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
-/// How often the end of one turn is asked for.
+/// How often the end of one turn is asked for, and whether an Enter in a wait began one.
 pub(super) const END_LOOKS: u32 = 8;
 /// As many errors are remembered as dealt with.
 const REMEMBERED: usize = 64;
@@ -96,7 +96,14 @@ impl Session {
             | State::Cancelled { .. }
                 if busy =>
             {
-                self.stand_down("the turn goes on", out);
+                self.stand_down(t, "the turn goes on", out);
+            }
+            State::Waiting(_) | State::Paused { .. } | State::HoldingOff { .. }
+                if self.recheck > 0 =>
+            {
+                self.recheck -= 1;
+                self.ask_transcript(t, out);
+                self.on_free_prompt(t, out);
             }
             State::Paused { .. } | State::HoldingOff { .. } => self.on_free_prompt(t, out),
             State::Typing { .. } => self.look_at_typing(t, out),
@@ -161,11 +168,14 @@ impl Session {
     }
 
     /// Back to watching: the error does not stand any more.
-    pub(super) fn stand_down(&mut self, reason: &str, out: &mut Outbox) {
+    pub(super) fn stand_down(&mut self, t: Duration, reason: &str, out: &mut Outbox) {
         if !matches!(self.state, State::GaveUp { .. } | State::Cancelled { .. }) {
             Self::log(out, json!({"event": "stood-down", "reason": reason}));
         }
+        self.recheck = 0;
         self.enter(State::Watching);
+        // Another error may stand there by now, with nothing more to be drawn.
+        self.schedule_look(t);
     }
 
     pub(super) fn ask_transcript(&mut self, t: Duration, out: &mut Outbox) {
@@ -185,7 +195,14 @@ impl Session {
             }
             State::LastLook(_) => self.on_last_look(t, report, out),
             State::Settling { .. } => self.on_settling_report(t, report, out),
-            _ => {}
+            State::Waiting(wait) | State::Paused { wait, .. } | State::HoldingOff { wait, .. } => {
+                if let Report::Turn(turn) = report
+                    && Some(&turn.uuid) != wait.failure.uuid.as_ref()
+                {
+                    self.stand_down(t, "the conversation went on", out);
+                }
+            }
+            State::Typing { .. } | State::GaveUp { .. } | State::Cancelled { .. } => {}
         }
     }
 
