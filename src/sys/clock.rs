@@ -72,8 +72,13 @@ mod tests {
         let mut clock = Clock::start();
         clock.pause();
         let at = clock.now().elapsed;
-        clock.since = clock.since.map(|since| since - Duration::from_secs(60));
-        clock.start -= Duration::from_secs(60);
+        // As if both had been a minute ago.
+        let ago = |at: Instant| {
+            at.checked_sub(Duration::from_mins(1))
+                .expect("a minute of uptime")
+        };
+        clock.since = clock.since.map(ago);
+        clock.start = ago(clock.start);
         assert_eq!(clock.now().elapsed, at);
         clock.resume();
         let later = clock.now().elapsed;

@@ -235,11 +235,10 @@ impl Driver {
     /// one to be read; neither reader may starve the other.
     async fn ready(&mut self) -> io::Result<Ready> {
         let at = self.next_time();
-        let live = !self.background && !self.tty_gone;
-        let write_tty = live && !self.to_tty.is_empty();
+        let write_tty = self.may_write_tty() && !self.to_tty.is_empty();
         let write_child = !self.child_eof && !self.to_child.is_empty();
         let read_child = !self.child_eof && !self.to_tty.is_full();
-        let read_tty = live && !self.to_child.is_full();
+        let read_tty = !self.background && !self.tty_gone && !self.to_child.is_full();
         let time = async {
             match at {
                 Some(at) => tokio::time::sleep_until(at.into()).await,
@@ -426,8 +425,10 @@ impl Driver {
     fn on_continued(&mut self) {
         self.background = !self.tty_gone && !self.tty.is_foreground();
         if self.background {
-            // The next `fg` sends another SIGCONT.
             self.clock.pause();
+            if self.ending.is_none() {
+                job::stop_group_in_background();
+            }
             return;
         }
         if !self.tty_gone && self.tty.enter_raw().is_err() {
@@ -518,9 +519,14 @@ impl Driver {
         Ok(())
     }
 
+    /// In the background only last words are written, as by any program.
+    fn may_write_tty(&self) -> bool {
+        !self.tty_gone && (!self.background || self.ending.is_some())
+    }
+
     /// Writes what is queued for the terminal; gives up when it takes nothing for [`STALL`].
     async fn flush(&mut self) -> io::Result<()> {
-        while !self.to_tty.is_empty() && !self.tty_gone && !self.background {
+        while !self.to_tty.is_empty() && self.may_write_tty() {
             match tokio::time::timeout(STALL, self.tty.writable()).await {
                 Err(_elapsed) => self.to_tty.clear(),
                 Ok(ready) => ready?,

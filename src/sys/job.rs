@@ -42,6 +42,13 @@ pub(super) fn stop_group() {
     let _ = kill_current_process_group(Signal::STOP);
 }
 
+/// Stops our process group as a program is stopped that wants the terminal in the background: the next
+/// `fg` then tells us by SIGCONT, which a shell does not send to a job that runs. Does nothing in an
+/// orphaned group, and where SIGTTOU is ignored.
+pub(super) fn stop_group_in_background() {
+    let _ = kill_current_process_group(Signal::TTOU);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

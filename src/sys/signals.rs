@@ -50,9 +50,11 @@ impl Signals {
         })
     }
 
-    /// The next signal.
+    /// The next signal. Of several that are there, the ones that want an end come first: a shell that
+    /// ends a stopped job continues it too.
     pub(super) async fn next(&mut self) -> Got {
         tokio::select! {
+            biased;
             _ = self.term.recv() => Got::Asked(Signal::Term),
             _ = self.hup.recv() => Got::Asked(Signal::Hup),
             _ = self.int.recv() => Got::Asked(Signal::Int),
