@@ -27,6 +27,7 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
     if let Some(program) = std::env::var_os("CLAUDE_RETRY_PROGRAM") {
         settings.program = program.into();
     }
+    settings.log = std::env::var_os("CLAUDE_RETRY_LOG").map(Into::into);
     sys::launch(settings, &args).unwrap_or_else(|error| {
         eprintln!("claude-retry: {error}");
         ExitCode::from(error.exit_code())
