@@ -234,13 +234,19 @@ pub(crate) fn kill(pid: &str, signal: Signal) {
     kill_process(number(pid), signal).expect("the process is there");
 }
 
-/// Waits until no process has this number. Its parent must collect it.
+/// Waits until this process has ended.
 pub(crate) fn gone(pid: &str) {
     let deadline = Instant::now() + PATIENCE;
-    while test_kill_process(number(pid)).is_ok() {
+    while lives(pid) {
         assert!(Instant::now() < deadline, "{pid} lives on");
         std::thread::yield_now();
     }
+}
+
+/// Who has ended may still have a number, until its parent collects it; in a container nobody may.
+fn lives(pid: &str) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    test_kill_process(number(pid)).is_ok() && !stat.contains(") Z ")
 }
 
 fn number(pid: &str) -> Pid {
