@@ -1,6 +1,10 @@
 //! `cargo run --example picture -- FILE.cast SECONDS [FROM_ROW] > docs/bar.svg`: the screen of an
 //! asciicast v2 recording at that moment, from that row (from 0) on, as an SVG.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program of its own")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program of its own"
+)]
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -16,8 +20,16 @@ use alacritty_terminal::vte::ansi::{Color, NamedColor, Processor, Rgb};
 const CELL_W: f64 = 8.4;
 const CELL_H: f64 = 18.0;
 const PAD: f64 = 14.0;
-const BACKGROUND: Rgb = Rgb { r: 0x16, g: 0x18, b: 0x1d };
-const FOREGROUND: Rgb = Rgb { r: 0xd6, g: 0xd9, b: 0xde };
+const BACKGROUND: Rgb = Rgb {
+    r: 0x16,
+    g: 0x18,
+    b: 0x1d,
+};
+const FOREGROUND: Rgb = Rgb {
+    r: 0xd6,
+    g: 0xd9,
+    b: 0xde,
+};
 /// The sixteen colours of the terminal's palette.
 const PALETTE: [u32; 16] = [
     0x16_18_1d, 0xe0_6c_75, 0x98_c3_79, 0xe5_c0_7b, 0x61_af_ef, 0xc6_78_dd, 0x56_b6_c2, 0xd6_d9_de,
@@ -43,7 +55,8 @@ impl Dimensions for Size {
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let (Some(file), Some(seconds)) = (args.first(), args.get(1).and_then(|s| s.parse().ok())) else {
+    let (Some(file), Some(seconds)) = (args.first(), args.get(1).and_then(|s| s.parse().ok()))
+    else {
         eprintln!("usage: picture FILE.cast SECONDS [FROM_ROW]");
         return ExitCode::from(2);
     };
@@ -160,8 +173,15 @@ impl Style {
         if text.trim().is_empty() {
             return;
         }
-        let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-        let weight = if self.bold { " font-weight=\"bold\"" } else { "" };
+        let text = text
+            .replace('&', "&amp;")
+            .replace('<', "&lt;")
+            .replace('>', "&gt;");
+        let weight = if self.bold {
+            " font-weight=\"bold\""
+        } else {
+            ""
+        };
         let faint = if self.faint { " opacity=\"0.6\"" } else { "" };
         let _ = writeln!(
             svg,

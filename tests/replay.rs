@@ -1,8 +1,6 @@
 //! Every recording of the real CLI, replayed through the session under a fake clock: whole, byte by byte,
 //! and in seeded random chunks, with the same decision each time, and the one that the scenario asks for.
 
-#![expect(missing_docs, reason = "a test")]
-
 #[path = "support/cast.rs"]
 mod cast;
 #[path = "support/world.rs"]
@@ -137,8 +135,18 @@ fn replay(path: &Path, cut: Cut) -> (String, Vec<String>) {
         .filter(|event| event.kind == Kind::Input)
         .map(|event| event.data.len())
         .sum();
-    assert_eq!(world.tty.len(), drawn, "{}: the terminal's bytes", path.display());
-    assert_eq!(world.child.len(), typed, "{}: the child's bytes", path.display());
+    assert_eq!(
+        world.tty.len(),
+        drawn,
+        "{}: the terminal's bytes",
+        path.display()
+    );
+    assert_eq!(
+        world.child.len(),
+        typed,
+        "{}: the child's bytes",
+        path.display()
+    );
 
     world.run_for(WAIT + Duration::from_secs(10));
     let pasted = String::from_utf8_lossy(&world.child[typed..]).contains("continue");
@@ -153,7 +161,9 @@ fn replay(path: &Path, cut: Cut) -> (String, Vec<String>) {
         .iter()
         .filter(|record| record["event"] != "turn-ok")
         .map(|record| {
-            let reason = record["reason"].as_str().map_or(String::new(), |r| format!(": {r}"));
+            let reason = record["reason"]
+                .as_str()
+                .map_or(String::new(), |r| format!(": {r}"));
             format!("{}{reason}", record["event"].as_str().unwrap_or("?"))
         })
         .take_while(|step| !step.starts_with("typing"))
@@ -172,7 +182,11 @@ fn recordings() -> Vec<(String, String, std::path::PathBuf)> {
             .collect();
         casts.sort();
         for path in casts {
-            let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
+            let name = path
+                .file_stem()
+                .expect("a name")
+                .to_string_lossy()
+                .into_owned();
             all.push((version.to_owned(), name, path));
         }
     }
@@ -198,14 +212,22 @@ fn every_recording_gets_its_scenarios_decision_under_any_chunking() {
             _ => scenarios[&name].as_str(),
         };
         let (decision, steps) = replay(&path, Cut::Whole);
-        let _ = writeln!(table, "{version}/{name}: {decision}\n    {}", steps.join(", "));
+        let _ = writeln!(
+            table,
+            "{version}/{name}: {decision}\n    {}",
+            steps.join(", ")
+        );
         if decision != want {
-            wrong.push(format!("{version}/{name}: {decision}, want {want}; {steps:?}"));
+            wrong.push(format!(
+                "{version}/{name}: {decision}, want {want}; {steps:?}"
+            ));
         }
         for cut in [Cut::Bytes, Cut::Random(1), Cut::Random(2)] {
             let (again, _) = replay(&path, cut);
             if again != decision {
-                wrong.push(format!("{version}/{name}: {decision} whole, {again} by {cut:?}"));
+                wrong.push(format!(
+                    "{version}/{name}: {decision} whole, {again} by {cut:?}"
+                ));
             }
         }
     }

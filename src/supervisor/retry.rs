@@ -40,7 +40,7 @@ pub const LEFT_ALONE: Duration = Duration::from_secs(10);
 /// How long the bar says that it gave up, or was told to.
 pub const NOTICE: Duration = Duration::from_secs(8);
 /// The storm guard's window.
-const HOUR: Duration = Duration::from_secs(3600);
+const HOUR: Duration = Duration::from_hours(1);
 
 /// Where the supervisor stands. Times are [`Now::elapsed`](super::session::Now::elapsed), without the
 /// time that the job was stopped.

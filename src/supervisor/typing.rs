@@ -233,7 +233,10 @@ mod tests {
         typing.look(MS(20), Shown::Message, &mut child);
         typing.hold(MS(50), b"x", true, &mut child);
         typing.hold(MS(51), b"y", true, &mut child);
-        assert_eq!(child, CTRL_U, "one undo, and nothing of the user's before it");
+        assert_eq!(
+            child, CTRL_U,
+            "one undo, and nothing of the user's before it"
+        );
         assert_eq!(
             typing.look(MS(52), Shown::Message, &mut child),
             Outcome::Open

@@ -35,7 +35,10 @@ impl Cast {
         let header: serde_json::Value =
             serde_json::from_str(lines.next().expect("a header")).expect("a header");
         let cells = |key: &str| {
-            header[key].as_u64().and_then(|n| u16::try_from(n).ok()).expect("a size")
+            header[key]
+                .as_u64()
+                .and_then(|n| u16::try_from(n).ok())
+                .expect("a size")
         };
         let events = lines
             .filter(|line| !line.is_empty())
@@ -44,7 +47,11 @@ impl Cast {
                     serde_json::from_str(line).expect("an event");
                 Event {
                     at: Duration::from_secs_f64(at),
-                    kind: if kind == "i" { Kind::Input } else { Kind::Output },
+                    kind: if kind == "i" {
+                        Kind::Input
+                    } else {
+                        Kind::Output
+                    },
                     data: data.into_bytes(),
                 }
             })

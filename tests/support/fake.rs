@@ -111,7 +111,11 @@ impl FakeCli {
                 rows.push(format!("❯\u{a0}{}", self.draft));
                 cursor = (rows.len(), 3 + self.draft.chars().count());
                 rows.push(rule);
-                let footer = if self.busy { "  esc to interrupt" } else { "  ? for shortcuts" };
+                let footer = if self.busy {
+                    "  esc to interrupt"
+                } else {
+                    "  ? for shortcuts"
+                };
                 rows.push(footer.into());
             }
             Face::Dialog => {

@@ -112,8 +112,16 @@ impl<O: Outside> World<O> {
                 break;
             }
             // A deadline that does not move is a busy loop.
-            rounds = if deadline > self.elapsed { 0 } else { rounds + 1 };
-            assert!(rounds < 20, "a deadline fires for ever: {:?}", self.session.state());
+            rounds = if deadline > self.elapsed {
+                0
+            } else {
+                rounds + 1
+            };
+            assert!(
+                rounds < 20,
+                "a deadline fires for ever: {:?}",
+                self.session.state()
+            );
             self.elapsed = self.elapsed.max(deadline);
             self.event(Event::Deadline);
         }
@@ -123,18 +131,5 @@ impl<O: Outside> World<O> {
     /// Moves the clock on by so much.
     pub fn run_for(&mut self, time: Duration) {
         self.run_until(self.elapsed + time);
-    }
-
-    /// The names of the log's records, in order.
-    pub fn events(&self) -> Vec<&str> {
-        self.log
-            .iter()
-            .map(|record| record["event"].as_str().expect("a record has a name"))
-            .collect()
-    }
-
-    /// How often the log has this record.
-    pub fn count(&self, event: &str) -> usize {
-        self.events().iter().filter(|name| **name == event).count()
     }
 }

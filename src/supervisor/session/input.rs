@@ -16,13 +16,7 @@ const KEY_GAP: Duration = Duration::from_millis(50);
 pub(super) const TYPING_GAP: Duration = Duration::from_millis(400);
 
 impl Session {
-    pub(super) fn on_input(
-        &mut self,
-        t: Duration,
-        unix_ms: u64,
-        input: &[u8],
-        out: &mut Outbox,
-    ) {
+    pub(super) fn on_input(&mut self, t: Duration, unix_ms: u64, input: &[u8], out: &mut Outbox) {
         if !self.careful() {
             out.child.extend_from_slice(input);
             self.passed_ahead += input.len();
@@ -78,13 +72,13 @@ impl Session {
 
     /// Is this piece for us?
     fn take(&mut self, t: Duration, piece: &Piece, out: &mut Outbox) -> bool {
-        if let Kind::CursorReport(row, col) = piece.kind {
-            if self.screen.cursor_report(row, col) {
-                self.asked = None;
-                self.unanswered = 0;
-                self.draw_due = Some(t);
-                return true;
-            }
+        if let Kind::CursorReport(row, col) = piece.kind
+            && self.screen.cursor_report(row, col)
+        {
+            self.asked = None;
+            self.unanswered = 0;
+            self.draw_due = Some(t);
+            return true;
         }
         if let State::Typing { typing, .. } = &mut self.state {
             if matches!(piece.kind, Kind::Reply | Kind::CursorReport(..)) {
@@ -151,10 +145,12 @@ impl Session {
         }
         match &self.state {
             // The bar does not show, so that its keys are not taken: the CLI and we both obey.
-            State::Waiting(_) | State::HoldingOff { .. } if kind == Kind::CtrlC => {
-                if self.settings.bar == BarMode::Off && self.view.prompt == Prompt::Free {
-                    self.cancel(t, out);
-                }
+            State::Waiting(_) | State::HoldingOff { .. }
+                if kind == Kind::CtrlC
+                    && self.settings.bar == BarMode::Off
+                    && self.view.prompt == Prompt::Free =>
+            {
+                self.cancel(t, out);
             }
             State::Waiting(wait) if matches!(kind, Kind::Text | Kind::Key) => {
                 let wait = wait.clone();

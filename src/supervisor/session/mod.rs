@@ -173,7 +173,7 @@ pub struct Session {
     /// A notification that waits for an escape-sequence boundary.
     notify: Option<String>,
     handled: Vec<String>,
-    session_id: Option<String>,
+    conversation: Option<String>,
     started_ms: u64,
     entered_ms: Option<u64>,
     busy_seen: bool,
@@ -192,7 +192,13 @@ pub struct Session {
 
 impl Session {
     /// A session that begins now in a terminal of this size. `seed` feeds the jitter.
-    pub fn new(settings: Settings, traits: TerminalTraits, size: Size, now: Now, seed: u64) -> Self {
+    pub fn new(
+        settings: Settings,
+        traits: TerminalTraits,
+        size: Size,
+        now: Now,
+        seed: u64,
+    ) -> Self {
         Self {
             traits,
             screen: Compositor::new(size, settings.bar, traits.addressable),
@@ -215,7 +221,7 @@ impl Session {
             unanswered: 0,
             notify: None,
             handled: Vec::new(),
-            session_id: None,
+            conversation: None,
             started_ms: now.unix_ms,
             entered_ms: None,
             busy_seen: false,
@@ -277,11 +283,16 @@ impl Session {
         if self.stopped_at.is_some() {
             return None;
         }
-        [self.look_due, self.draw_due, self.flush_keys, self.state_deadline()]
-            .into_iter()
-            .flatten()
-            .min()
-            .map(|t| t + self.stopped)
+        [
+            self.look_due,
+            self.draw_due,
+            self.flush_keys,
+            self.state_deadline(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+        .map(|t| t + self.stopped)
     }
 
     /// How the supervisor stands, for tests and `explain`.
@@ -291,7 +302,9 @@ impl Session {
 
     /// The session's own time: the job's stops do not count.
     fn time(&self, now: Now) -> Duration {
-        self.stopped_at.unwrap_or(now.elapsed).saturating_sub(self.stopped)
+        self.stopped_at
+            .unwrap_or(now.elapsed)
+            .saturating_sub(self.stopped)
     }
 
     fn on_output(&mut self, t: Duration, bytes: &[u8], out: &mut Outbox) {
@@ -319,14 +332,15 @@ impl Session {
     fn state_deadline(&self) -> Option<Duration> {
         match &self.state {
             State::Watching | State::LastLook(_) => None,
-            State::Confirming { next_look, .. } => Some(*next_look),
+            State::Confirming { next_look, .. } | State::Settling { next_look, .. } => {
+                Some(*next_look)
+            }
             State::Waiting(wait) => Some(wait.until),
             State::Paused { .. } => self.last_key.map(|key| key + self.pause_look()),
             State::HoldingOff { not_before, .. } => {
                 (*not_before > Duration::ZERO).then_some(*not_before)
             }
             State::Typing { typing, .. } => Some(typing.deadline()),
-            State::Settling { next_look, .. } => Some(*next_look),
             State::GaveUp { until, .. } | State::Cancelled { until, .. } => Some(*until),
         }
     }
@@ -343,12 +357,12 @@ impl Session {
 
     /// Brings the bar up to date.
     fn present(&mut self, t: Duration, out: &mut Outbox) {
-        if self.notify.is_some() && self.screen.at_boundary() {
-            if let Some(bytes) = self.notify.take().and_then(|text| self.notification(&text)) {
-                out.tty.extend_from_slice(&bytes);
-            }
+        if self.screen.at_boundary()
+            && let Some(text) = self.notify.take()
+        {
+            self.notification(&text, &mut out.tty);
         }
-        if !self.draw_due.is_some_and(|due| due <= t) {
+        if self.draw_due.is_none_or(|due| due > t) {
             return;
         }
         self.draw_due = None;
@@ -412,12 +426,14 @@ impl Session {
         })
     }
 
-    fn notification(&self, text: &str) -> Option<Vec<u8>> {
+    fn notification(&self, text: &str, tty: &mut Vec<u8>) {
         match self.settings.notify {
-            Notify::Bell => Some(b"\x07".to_vec()),
-            // OSC 9: iTerm2's growl notification, which most terminals that notify know.
-            Notify::Desktop => Some(format!("\x1b]9;claude-retry: {text}\x07").into_bytes()),
-            Notify::Off => None,
+            Notify::Bell => tty.push(0x07),
+            // OSC 9: iTerm2's notification, which most terminals that notify know.
+            Notify::Desktop => {
+                tty.extend_from_slice(format!("\x1b]9;claude-retry: {text}\x07").as_bytes());
+            }
+            Notify::Off => {}
         }
     }
 

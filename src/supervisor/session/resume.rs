@@ -168,7 +168,8 @@ impl Session {
             if self.view.shown == Shown::Message {
                 // CR was not taken. Nothing of ours may stay behind.
                 out.child.push(0x15);
-                self.handled.pop_if(|uuid| Some(&*uuid) == wait.failure.uuid.as_ref());
+                self.handled
+                    .pop_if(|uuid| Some(&*uuid) == wait.failure.uuid.as_ref());
                 wait.refused += 1;
                 self.refused(t, wait, out);
             } else {

@@ -212,7 +212,7 @@ impl Session {
             busy: self.view.busy,
             report,
             handled: &self.handled,
-            session_id: self.session_id.as_deref(),
+            session_id: self.conversation.as_deref(),
             started_ms: self.started_ms,
             entered_ms: self.entered_ms,
             busy_seen: self.busy_seen,
@@ -238,7 +238,7 @@ impl Session {
                     }),
                 );
                 if failure.session_id.is_some() {
-                    self.session_id.clone_from(&failure.session_id);
+                    self.conversation.clone_from(&failure.session_id);
                 }
                 self.turn_open = 0;
                 match self.tries.failed(t, failure) {
