@@ -1,8 +1,15 @@
 //! The settings: flag beats environment beats file beats default.
 
-use std::path::PathBuf;
+mod settings;
+mod value;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use self::settings::{SETTINGS, Setting, setting};
+use crate::error::{Error, Origin, nearest};
 use crate::supervisor::wording::Class;
 
 /// How a wait is drawn, see [`crate::supervisor::backoff`].
@@ -111,3 +118,211 @@ impl Default for Settings {
         }
     }
 }
+
+/// What begins our environment variables.
+pub const ENV_PREFIX: &str = "CLAUDE_RETRY_";
+
+/// The settings and where each came from.
+#[derive(Clone, Debug)]
+pub struct Resolved {
+    /// The settings.
+    pub settings: Settings,
+    /// Where each came from, by [`Setting::name`].
+    pub origins: BTreeMap<&'static str, Origin>,
+    /// Environment variables that are named like ours and are not: perhaps a slip, perhaps another
+    /// version's.
+    pub unknown_env: Vec<String>,
+}
+
+impl Resolved {
+    /// Where a setting came from.
+    pub fn origin(&self, name: &str) -> Origin {
+        self.origins.get(name).cloned().unwrap_or(Origin::Default)
+    }
+}
+
+/// What the settings are made from, read once.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// Our flags, in the order given: the last one of a name wins.
+    pub flags: Vec<(&'static Setting, String)>,
+    /// The environment.
+    pub env: Vec<(String, OsString)>,
+    /// `config.toml`: its path and its text, where there is one.
+    pub file: Option<(PathBuf, String)>,
+    /// Where the log goes if no setting says otherwise.
+    pub log: Option<PathBuf>,
+}
+
+/// Reads the environment and the file.
+///
+/// # Errors
+///
+/// [`Error::Unreadable`] for a file that is there and cannot be read.
+pub fn sources(flags: Vec<(&'static Setting, String)>) -> Result<Sources, Error> {
+    let env = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
+        .collect();
+    let file = match config_file() {
+        Some(path) => match std::fs::read_to_string(&path) {
+            Ok(text) => Some((path, text)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => {
+                return Err(Error::Unreadable {
+                    path,
+                    reason: error.to_string(),
+                });
+            }
+        },
+        None => None,
+    };
+    Ok(Sources {
+        flags,
+        env,
+        file,
+        log: log_file(),
+    })
+}
+
+/// `$XDG_CONFIG_HOME/claude-retry/config.toml`, by default under `~/.config`.
+pub fn config_file() -> Option<PathBuf> {
+    use etcetera::BaseStrategy as _;
+    let dirs = etcetera::base_strategy::Xdg::new().ok()?;
+    Some(dirs.config_dir().join("claude-retry/config.toml"))
+}
+
+/// `$XDG_STATE_HOME/claude-retry/claude-retry.log`, by default under `~/.local/state`.
+fn log_file() -> Option<PathBuf> {
+    use etcetera::BaseStrategy as _;
+    let dirs = etcetera::base_strategy::Xdg::new().ok()?;
+    Some(dirs.state_dir()?.join("claude-retry/claude-retry.log"))
+}
+
+/// Resolves the settings. Pure.
+///
+/// # Errors
+///
+/// The first thing that is wrong, in the order file, environment, flags.
+pub fn resolve(sources: &Sources) -> Result<Resolved, Error> {
+    // The layers, the weakest first: each value with where it came from.
+    let mut given: Vec<(&'static Setting, String, Origin)> = Vec::new();
+    if let Some((path, text)) = &sources.file {
+        read_file(path, text, &mut given)?;
+    }
+    let mut unknown_env = Vec::new();
+    for (name, value) in &sources.env {
+        let Some(rest) = name.strip_prefix(ENV_PREFIX) else {
+            continue;
+        };
+        let Some(setting) = SETTINGS.iter().find(|setting| setting.env_suffix() == rest) else {
+            unknown_env.push(name.clone());
+            continue;
+        };
+        let origin = Origin::Env(name.clone());
+        let value = value.to_str().ok_or_else(|| Error::BadValue {
+            name: setting.name,
+            value: value.to_string_lossy().into_owned(),
+            origin: origin.clone(),
+            remedy: "it must be UTF-8".into(),
+        })?;
+        if !value.is_empty() {
+            given.push((setting, value.to_owned(), origin));
+        }
+    }
+    unknown_env.sort();
+    for (setting, value) in &sources.flags {
+        given.push((
+            setting,
+            value.clone(),
+            Origin::Flag(format!("{}{}", crate::cli::PREFIX, setting.name)),
+        ));
+    }
+
+    let mut settings = Settings {
+        log: sources.log.clone(),
+        ..Settings::default()
+    };
+    let mut origins = BTreeMap::new();
+    for (setting, value, origin) in &given {
+        (setting.set)(&mut settings, value).map_err(|remedy| Error::BadValue {
+            name: setting.name,
+            value: value.clone(),
+            origin: origin.clone(),
+            remedy,
+        })?;
+        origins.insert(setting.name, origin.clone());
+    }
+    // A profile only changes defaults, whatever layer it came from.
+    if settings.profile == Profile::Patient {
+        if !origins.contains_key("cap") {
+            settings.cap = Duration::from_mins(5);
+            origins.insert("cap", Origin::Profile);
+        }
+        if !origins.contains_key("max-retries") {
+            settings.max_retries = 150;
+            origins.insert("max-retries", Origin::Profile);
+        }
+    }
+    let resolved = Resolved {
+        settings,
+        origins,
+        unknown_env,
+    };
+    if resolved.settings.base > resolved.settings.cap {
+        return Err(Error::BaseOverCap {
+            base: value::show_duration(resolved.settings.base),
+            base_origin: resolved.origin("base"),
+            cap: value::show_duration(resolved.settings.cap),
+            cap_origin: resolved.origin("cap"),
+        });
+    }
+    Ok(resolved)
+}
+
+fn read_file(
+    path: &Path,
+    text: &str,
+    given: &mut Vec<(&'static Setting, String, Origin)>,
+) -> Result<(), Error> {
+    let line_at = |offset: usize| text[..offset.min(text.len())].matches('\n').count() + 1;
+    let table = toml::de::DeTable::parse(text).map_err(|error| Error::Syntax {
+        path: path.to_owned(),
+        line: line_at(error.span().map_or(0, |span| span.start)),
+        message: error.message().replace('\n', " "),
+    })?;
+    // In the order of the file, so that the first thing wrong is the first one told.
+    let mut entries: Vec<_> = table.get_ref().iter().collect();
+    entries.sort_by_key(|(key, _)| key.span().start);
+    for (key, item) in entries {
+        let line = line_at(key.span().start);
+        let name = key.get_ref().as_ref();
+        let Some(setting) = SETTINGS.iter().find(|setting| setting.key() == name) else {
+            return Err(Error::UnknownKey {
+                path: path.to_owned(),
+                line,
+                key: name.to_owned(),
+                near: nearest(
+                    name,
+                    SETTINGS
+                        .iter()
+                        .map(Setting::key)
+                        .collect::<Vec<_>>()
+                        .iter()
+                        .map(String::as_str),
+                ),
+            });
+        };
+        let origin = Origin::File(path.to_owned(), line);
+        let value = value::of_toml(item.get_ref()).ok_or_else(|| Error::BadValue {
+            name: setting.name,
+            value: text[item.span()].to_owned(),
+            origin: origin.clone(),
+            remedy: format!("write {} = {}", setting.key(), setting.toml_example()),
+        })?;
+        given.push((setting, value, origin));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

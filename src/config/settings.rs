@@ -1,0 +1,276 @@
+//! The table of settings: every layer, `--help`, `ctl config`, the manual and the completions are made
+//! from it.
+
+use std::path::PathBuf;
+
+use super::value::{choice, count, duration, message, show_duration};
+use super::{BarMode, Jitter, Notify, Profile, Settings, TranscriptMode};
+use crate::supervisor::wording::Class;
+
+/// One setting.
+#[derive(Debug)]
+pub struct Setting {
+    /// Its name, as in `--retry-NAME`.
+    pub name: &'static str,
+    /// What it is for, in one line.
+    pub help: &'static str,
+    /// What its value looks like, in capitals or as choices.
+    pub value: &'static str,
+    /// A value that does.
+    pub example: &'static str,
+    /// The values there are, where they are few.
+    pub choices: &'static [&'static str],
+    pub(super) set: fn(&mut Settings, &str) -> Result<(), String>,
+    show: fn(&Settings) -> String,
+}
+
+impl PartialEq for Setting {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Setting {}
+
+impl Setting {
+    /// Its key in the file.
+    pub fn key(&self) -> String {
+        self.name.replace('-', "_")
+    }
+
+    /// Its environment variable, behind [`super::ENV_PREFIX`].
+    pub fn env_suffix(&self) -> String {
+        self.key().to_uppercase()
+    }
+
+    /// Its environment variable.
+    pub fn env(&self) -> String {
+        format!("{}{}", super::ENV_PREFIX, self.env_suffix())
+    }
+
+    /// A value that does, as the file has it.
+    pub fn toml_example(&self) -> String {
+        toml_text(self.example)
+    }
+
+    /// Its value in these settings, as the file has it.
+    pub fn show(&self, settings: &Settings) -> String {
+        (self.show)(settings)
+    }
+}
+
+/// The setting of this name.
+pub fn setting(name: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.name == name)
+}
+
+/// A value as TOML: numbers bare, all else as text.
+fn toml_text(value: &str) -> String {
+    match value.parse::<u32>() {
+        Ok(number) => number.to_string(),
+        Err(_) => toml::Value::String(value.to_owned()).to_string(),
+    }
+}
+
+const JITTERS: &[(&str, Jitter)] = &[
+    ("full", Jitter::Full),
+    ("equal", Jitter::Equal),
+    ("decorrelated", Jitter::Decorrelated),
+    ("none", Jitter::None),
+];
+const PROFILES: &[(&str, Profile)] =
+    &[("default", Profile::Default), ("patient", Profile::Patient)];
+const BARS: &[(&str, BarMode)] = &[
+    ("auto", BarMode::Auto),
+    ("title", BarMode::Title),
+    ("off", BarMode::Off),
+];
+const NOTIFIES: &[(&str, Notify)] = &[
+    ("bell", Notify::Bell),
+    ("desktop", Notify::Desktop),
+    ("off", Notify::Off),
+];
+const TRANSCRIPTS: &[(&str, TranscriptMode)] =
+    &[("auto", TranscriptMode::Auto), ("off", TranscriptMode::Off)];
+const SWITCH: &[(&str, bool)] = &[("on", true), ("off", false)];
+
+/// The name of a value of one of the tables above, as TOML.
+fn named<T: PartialEq>(choices: &[(&str, T)], value: &T) -> String {
+    let found = choices.iter().find(|(_, choice)| choice == value);
+    toml_text(found.map_or("", |(name, _)| name))
+}
+
+fn path(text: &str) -> Result<PathBuf, String> {
+    if text.trim().is_empty() {
+        return Err("write a name or a path".into());
+    }
+    Ok(PathBuf::from(text))
+}
+
+fn classes(text: &str) -> Result<Vec<Class>, String> {
+    let mut classes = Vec::new();
+    for name in text
+        .split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+    {
+        if name == "all" {
+            return Ok(Class::ALL.to_vec());
+        }
+        let names = Class::ALL.map(|class| (class.name(), class));
+        let class = choice(name, &names).map_err(|remedy| format!("{remedy}, or all"))?;
+        if !classes.contains(&class) {
+            classes.push(class);
+        }
+    }
+    if classes.is_empty() {
+        return Err(
+            "name one class at least: throttle, overloaded, server-error, connection, cut, or all"
+                .into(),
+        );
+    }
+    Ok(classes)
+}
+
+/// All of them, in the order of the documentation.
+pub static SETTINGS: &[Setting] = &[
+    Setting {
+        name: "program",
+        help: "the CLI to run: a name looked up in PATH, or a path",
+        value: "PROGRAM",
+        example: "claude",
+        choices: &[],
+        set: |s, text| path(text).map(|path| s.program = path),
+        show: |s| toml_text(&s.program.to_string_lossy()),
+    },
+    Setting {
+        name: "message",
+        help: "what is put into the prompt",
+        value: "TEXT",
+        example: "continue",
+        choices: &[],
+        set: |s, text| message(text).map(|message| s.message = message),
+        show: |s| toml::Value::String(s.message.clone()).to_string(),
+    },
+    Setting {
+        name: "profile",
+        help: "a set of defaults; patient, for a night alone: cap 5m, max-retries 150",
+        value: "default|patient",
+        example: "patient",
+        choices: &["default", "patient"],
+        set: |s, text| choice(text, PROFILES).map(|profile| s.profile = profile),
+        show: |s| named(PROFILES, &s.profile),
+    },
+    Setting {
+        name: "base",
+        help: "the first wait's ceiling; try n waits up to min(cap, base * 2^n)",
+        value: "DURATION",
+        example: "1s",
+        choices: &[],
+        set: |s, text| duration(text).map(|duration| s.base = duration),
+        show: |s| toml_text(&show_duration(s.base)),
+    },
+    Setting {
+        name: "cap",
+        help: "the highest ceiling of a wait",
+        value: "DURATION",
+        example: "30s",
+        choices: &[],
+        set: |s, text| duration(text).map(|duration| s.cap = duration),
+        show: |s| toml_text(&show_duration(s.cap)),
+    },
+    Setting {
+        name: "max-retries",
+        help: "resumes of failed turns in a row before giving up",
+        value: "NUMBER",
+        example: "6",
+        choices: &[],
+        set: |s, text| count(text, 100_000).map(|count| s.max_retries = count),
+        show: |s| s.max_retries.to_string(),
+    },
+    Setting {
+        name: "jitter",
+        help: "how a wait is drawn below its ceiling; none waits exactly the ceiling",
+        value: "full|equal|decorrelated|none",
+        example: "full",
+        choices: &["full", "equal", "decorrelated", "none"],
+        set: |s, text| choice(text, JITTERS).map(|jitter| s.jitter = jitter),
+        show: |s| named(JITTERS, &s.jitter),
+    },
+    Setting {
+        name: "retry-on",
+        help: "which errors are resumed, with commas: throttle, overloaded, server-error, connection, cut",
+        value: "CLASSES",
+        example: "throttle,overloaded",
+        choices: &[],
+        set: |s, text| classes(text).map(|classes| s.retry_on = classes),
+        show: |s| {
+            let names = s.retry_on.iter().map(|class| class.name().into());
+            toml::Value::Array(names.collect()).to_string()
+        },
+    },
+    Setting {
+        name: "bar",
+        help: "where the countdown shows: on a row where that is safe, else in the title",
+        value: "auto|title|off",
+        example: "title",
+        choices: &["auto", "title", "off"],
+        set: |s, text| choice(text, BARS).map(|bar| s.bar = bar),
+        show: |s| named(BARS, &s.bar),
+    },
+    Setting {
+        name: "notify",
+        help: "how giving up is announced",
+        value: "bell|desktop|off",
+        example: "desktop",
+        choices: &["bell", "desktop", "off"],
+        set: |s, text| choice(text, NOTIFIES).map(|notify| s.notify = notify),
+        show: |s| named(NOTIFIES, &s.notify),
+    },
+    Setting {
+        name: "max-per-hour",
+        help: "resumes in any hour at the most",
+        value: "NUMBER",
+        example: "60",
+        choices: &[],
+        set: |s, text| count(text, 100_000).map(|count| s.max_per_hour = count),
+        show: |s| s.max_per_hour.to_string(),
+    },
+    Setting {
+        name: "transcript",
+        help: "read the session's transcript as a witness; off: the screen alone decides",
+        value: "auto|off",
+        example: "auto",
+        choices: &["auto", "off"],
+        set: |s, text| choice(text, TRANSCRIPTS).map(|mode| s.transcript = mode),
+        show: |s| named(TRANSCRIPTS, &s.transcript),
+    },
+    Setting {
+        name: "native-watchdog",
+        help: "let the CLI itself wait longer first (CLAUDE_CODE_RETRY_WATCHDOG)",
+        value: "on|off",
+        example: "on",
+        choices: &["on", "off"],
+        set: |s, text| choice(text, SWITCH).map(|on| s.native_watchdog = on),
+        show: |s| named(SWITCH, &s.native_watchdog),
+    },
+    Setting {
+        name: "log",
+        help: "the log of decisions, one JSON object a line",
+        value: "FILE|off",
+        example: "off",
+        choices: &[],
+        set: |s, text| {
+            s.log = if text.trim() == "off" {
+                None
+            } else {
+                Some(path(text)?)
+            };
+            Ok(())
+        },
+        show: |s| {
+            let log = s.log.as_ref().map(|path| path.to_string_lossy());
+            toml_text(log.as_deref().unwrap_or("off"))
+        },
+    },
+];

@@ -1,0 +1,115 @@
+//! Values as they are written: durations, switches, lists.
+
+use std::time::Duration;
+
+use toml::de::DeValue;
+
+/// No wait is longer.
+pub(super) const DAY: Duration = Duration::from_hours(24);
+
+/// A value of the file as the other layers would write it: text as it is, numbers and switches as text,
+/// a list of texts with commas.
+pub(super) fn of_toml(value: &DeValue<'_>) -> Option<String> {
+    match value {
+        DeValue::String(text) => Some(text.as_ref().to_owned()),
+        DeValue::Integer(number) => Some(number.to_string()),
+        DeValue::Boolean(on) => Some(if *on { "on" } else { "off" }.to_owned()),
+        DeValue::Array(items) => items
+            .iter()
+            .map(|item| match item.get_ref() {
+                DeValue::String(text) => Some(text.as_ref().to_owned()),
+                _ => None,
+            })
+            .collect::<Option<Vec<_>>>()
+            .map(|items| items.join(",")),
+        _ => None,
+    }
+}
+
+/// Reads `500ms`, `30s`, `2m`, `1h30m`.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let remedy = || "write a duration such as 500ms, 30s, 2m or 1h30m".to_owned();
+    let mut rest = text.trim();
+    let mut total = Duration::ZERO;
+    if rest.is_empty() {
+        return Err(remedy());
+    }
+    // Each unit at most once, the larger ones first.
+    let mut units = &[("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)][..];
+    while !rest.is_empty() {
+        let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let number: u64 = rest[..digits].parse().map_err(|_| remedy())?;
+        rest = &rest[digits..];
+        let letters = rest.len()
+            - rest
+                .trim_start_matches(|c: char| c.is_ascii_alphabetic())
+                .len();
+        let at = units
+            .iter()
+            .position(|(unit, _)| *unit == &rest[..letters])
+            .ok_or_else(remedy)?;
+        rest = &rest[letters..];
+        let millis = number.checked_mul(units[at].1).ok_or_else(remedy)?;
+        total = total
+            .checked_add(Duration::from_millis(millis))
+            .ok_or_else(remedy)?;
+        units = &units[at + 1..];
+    }
+    if total.is_zero() || total > DAY {
+        return Err("write a duration from 1ms to 24h".into());
+    }
+    Ok(total)
+}
+
+/// Writes a duration as [`duration`] reads it.
+pub(super) fn show_duration(duration: Duration) -> String {
+    let mut millis = duration.as_millis();
+    let mut text = String::new();
+    for (unit, size) in [("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)] {
+        if millis >= size {
+            text += &format!("{}{unit}", millis / size);
+            millis %= size;
+        }
+    }
+    if text.is_empty() { "0s".into() } else { text }
+}
+
+/// Reads a number from 1 on.
+pub(super) fn count(text: &str, most: u32) -> Result<u32, String> {
+    text.trim()
+        .parse()
+        .ok()
+        .filter(|n| (1..=most).contains(n))
+        .ok_or_else(|| format!("write a whole number from 1 to {most}"))
+}
+
+/// Reads one of some names.
+pub(super) fn choice<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, String> {
+    let word = text.trim();
+    let found = choices.iter().find(|(name, _)| *name == word);
+    found.map(|(_, value)| *value).ok_or_else(|| {
+        let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
+        let near = crate::error::nearest(word, names.iter().copied());
+        let near = near.map_or_else(String::new, |near| format!(" (did you mean {near}?)"));
+        format!("write one of {}{near}", names.join(", "))
+    })
+}
+
+/// Reads a message that may be typed: one line, no control characters, at most 200 characters, and not
+/// something that the CLI would take for a command, a shell line, a memory or a file.
+pub(super) fn message(text: &str) -> Result<String, String> {
+    let first = text.chars().next();
+    if text.trim().is_empty() {
+        Err("it is empty; write a word such as continue".into())
+    } else if text.chars().any(char::is_control) {
+        Err("it must be one line without control characters".into())
+    } else if text.chars().count() > 200 {
+        Err("it must have at most 200 characters".into())
+    } else if first.is_some_and(|c| "/!#@".contains(c)) {
+        Err("it must not start with / ! # or @, which mean something to the CLI".into())
+    } else if text.trim() != text {
+        Err("it must not begin or end with a blank".into())
+    } else {
+        Ok(text.to_owned())
+    }
+}
