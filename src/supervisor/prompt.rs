@@ -1,6 +1,13 @@
 //! Screen rows to the state of the prompt.
+//!
+//! The CLI draws its prompt between two rules of `─` over the whole width; its first row begins with
+//! `❯` (older versions `>`, shell mode `!`) and a no-break space, further rows of a draft are indented
+//! by two. In screen-reader mode there are no rules: the last row is `$` with the cursor behind it.
 
-use crate::term::screen::Screen;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use super::wording::plain;
+use crate::term::screen::{Row, Screen};
 
 /// The state of the CLI's prompt. Whatever is not recognised is not free.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,8 +43,384 @@ impl Prompt {
     }
 }
 
+/// Column where the text of the prompt begins, behind its sign and a space.
+const TEXT_COL: usize = 2;
+
+/// Footer texts (below the prompt or at the bottom of a dialog) that mean that keys go elsewhere.
+const DIALOG_SIGNS: [&str; 12] = [
+    "esc to cancel",
+    "esc to exit",
+    "esc to close",
+    "esc to go back",
+    "esc to return",
+    "enter to confirm",
+    "enter to select",
+    "enter to save",
+    "press enter to continue",
+    "do you want to",
+    "continuing automatically at",
+    "y/n",
+];
+
+/// Texts of the menus that belong to the prompt: history search, the panel of shortcuts.
+const MENU_SIGNS: [&str; 4] = [
+    "search prompts",
+    "search history",
+    "filter history",
+    "/ for commands",
+];
+
+/// Where the parts of the screen are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Layout {
+    /// The prompt's box: its two rules.
+    Box {
+        /// The rule above the prompt.
+        upper: usize,
+        /// The rule below it.
+        lower: usize,
+    },
+    /// No box, but a rule over the whole width: a dialog or a view below it.
+    Rule(usize),
+    /// Screen-reader mode: the row that begins with `$`.
+    Plain(usize),
+    /// Nothing of the kind.
+    Nothing,
+}
+
+impl Layout {
+    /// The row below the conversation: the conversation's rows are those before it.
+    pub(super) const fn floor(self) -> Option<usize> {
+        match self {
+            Self::Box { upper: row, .. } | Self::Rule(row) | Self::Plain(row) => Some(row),
+            Self::Nothing => None,
+        }
+    }
+}
+
+/// Finds the prompt's place.
+pub(super) fn layout(screen: &Screen) -> Layout {
+    let rules: Vec<usize> = (0..screen.rows.len())
+        .filter(|&row| is_rule(&screen.rows[row], screen.size.cols.into()))
+        .collect();
+    for pair in rules.windows(2).rev() {
+        let (upper, lower) = (pair[0], pair[1]);
+        if lower > upper + 1 && is_box(&screen.rows[upper + 1..lower]) {
+            return Layout::Box { upper, lower };
+        }
+    }
+    if let Some(&row) = rules.last() {
+        return Layout::Rule(row);
+    }
+    match screen.rows.iter().rposition(|row| !is_blank(row)) {
+        Some(row) if screen.rows[row].text.starts_with('$') => Layout::Plain(row),
+        _ => Layout::Nothing,
+    }
+}
+
 /// Reads the prompt.
 pub fn read(screen: &Screen) -> Prompt {
-    let _ = screen;
-    Prompt::None
+    match layout(screen) {
+        Layout::Box { upper, lower } => read_box(screen, upper, lower),
+        Layout::Rule(row) => read_below(&screen.rows[row..]),
+        Layout::Plain(row) => read_plain(screen, row),
+        Layout::Nothing if has_choices(&screen.rows) => Prompt::Dialog,
+        Layout::Nothing => Prompt::None,
+    }
+}
+
+/// What stands typed in the prompt, for reading back: without placeholder and suggestions, a line feed
+/// where the CLI broke a row (see [`same_text`]). `None` where no prompt of the ordinary kind is to be
+/// seen.
+pub fn typed(screen: &Screen) -> Option<String> {
+    match layout(screen) {
+        Layout::Box { upper, lower } => {
+            if !matches!(sign(&screen.rows[upper + 1]), Some('❯' | '>')) {
+                return None;
+            }
+            Some(box_text(screen, upper, lower))
+        }
+        Layout::Plain(row) => Some(plain_text(&screen.rows[row])),
+        Layout::Rule(_) | Layout::Nothing => None,
+    }
+}
+
+/// Is the text that was read from the prompt the message? A row's end in `read` (a line feed) may stand
+/// for a space or for nothing; a no-break space is a space; combining marks, which a screen may lose, do
+/// not count.
+pub fn same_text(read: &str, message: &str) -> bool {
+    let seen: Vec<char> = read.chars().filter(|&c| counts(c)).map(unify).collect();
+    let wanted: Vec<char> = message
+        .trim_end()
+        .chars()
+        .filter(|&c| counts(c))
+        .map(unify)
+        .collect();
+    let (mut i, mut j) = (0, 0);
+    while i < seen.len() {
+        if seen[i] == '\n' {
+            i += 1;
+            while wanted.get(j) == Some(&' ') {
+                j += 1;
+            }
+            while seen.get(i) == Some(&' ') {
+                i += 1;
+            }
+        } else if wanted.get(j) == Some(&seen[i]) {
+            i += 1;
+            j += 1;
+        } else {
+            return false;
+        }
+    }
+    j == wanted.len()
+}
+
+/// Does the character take room of its own?
+fn counts(c: char) -> bool {
+    c == '\n' || c.width().is_some_and(|width| width > 0)
+}
+
+fn unify(c: char) -> char {
+    if c == '\u{a0}' { ' ' } else { c }
+}
+
+/// Only blanks?
+pub(super) fn is_blank(row: &Row) -> bool {
+    row.text.chars().all(char::is_whitespace)
+}
+
+/// A rule over the whole width, from the first column on. A label may stand in it.
+fn is_rule(row: &Row, cols: usize) -> bool {
+    let mut chars = row.text.chars();
+    let Some(line @ ('─' | '▔' | '━')) = chars.next() else {
+        return false;
+    };
+    if chars.next() != Some(line) {
+        return false;
+    }
+    let (mut drawn, mut all) = (2, 2);
+    for c in chars {
+        all += 1;
+        drawn += usize::from(c == line);
+    }
+    let width = row.text.width();
+    row.text.ends_with(line) && width + 1 >= cols && drawn * 2 >= all
+}
+
+/// The sign at the prompt's start, when a space stands behind it.
+fn sign(row: &Row) -> Option<char> {
+    let mut chars = row.text.chars();
+    let sign = chars.next()?;
+    match chars.next() {
+        // The blank behind the sign of an empty prompt may be cut off with the trailing blanks.
+        None | Some(' ' | '\u{a0}') => Some(sign),
+        Some(_) => None,
+    }
+}
+
+/// The rows between two rules: are they a prompt's?
+fn is_box(rows: &[Row]) -> bool {
+    let Some((first, more)) = rows.split_first() else {
+        return false;
+    };
+    matches!(sign(first), Some('❯' | '>' | '!' | '#' | '&'))
+        && more
+            .iter()
+            .all(|row| is_blank(row) || indent(row) >= TEXT_COL)
+}
+
+/// The column of the first character that is not a blank.
+pub(super) fn indent(row: &Row) -> usize {
+    row.text.chars().take_while(|c| c.is_whitespace()).count()
+}
+
+fn read_box(screen: &Screen, upper: usize, lower: usize) -> Prompt {
+    let first = &screen.rows[upper + 1];
+    match sign(first) {
+        Some('!') => return Prompt::Shell,
+        // Memory (`#`) and background (`&`) modes take the text for something else than a message.
+        Some('#' | '&') => return Prompt::Menu,
+        _ => {}
+    }
+    match read_below(&screen.rows[lower + 1..]) {
+        Prompt::None => {}
+        other => return other,
+    }
+    let text = box_text(screen, upper, lower);
+    if text.starts_with(['/', '@']) || has_menu_above(screen, upper) {
+        return Prompt::Menu;
+    }
+    if text.trim().is_empty() {
+        // A blank that was typed is a draft too: the cursor has moved.
+        return match cursor(screen, upper, lower) {
+            Some((row, TEXT_COL)) if row == upper + 1 && lower == upper + 2 => Prompt::Free,
+            Some(_) => Prompt::Draft(String::new()),
+            None => Prompt::Menu,
+        };
+    }
+    Prompt::Draft(plain(&text))
+}
+
+/// The cursor in the box: the terminal's, or, where that is hidden and parked at a row's start (2.0.76),
+/// the one that is drawn as an inverse cell.
+fn cursor(screen: &Screen, upper: usize, lower: usize) -> Option<(usize, usize)> {
+    let (row, col) = (usize::from(screen.cursor.0), usize::from(screen.cursor.1));
+    if (upper + 1..lower).contains(&row) {
+        return Some((row, col));
+    }
+    if !(screen.cursor_hidden && col == 0) {
+        return None;
+    }
+    let inverse = |row: &Row| row.cells.iter().position(|cell| cell.inverse);
+    let in_box = (upper + 1..lower).find_map(|row| Some((row, inverse(&screen.rows[row])?)));
+    // An inverse blank at a row's end is not in the picture: it is the one that is nowhere else.
+    in_box.or_else(|| {
+        (row > lower
+            && screen.rows[lower..]
+                .iter()
+                .all(|row| inverse(row).is_none()))
+        .then_some((upper + 1, TEXT_COL))
+    })
+}
+
+/// The text typed into the box, rows by line feeds.
+fn box_text(screen: &Screen, upper: usize, lower: usize) -> String {
+    let rows = &screen.rows[upper + 1..lower];
+    if is_placeholder(rows) {
+        return String::new();
+    }
+    let mut text = String::new();
+    for (index, row) in rows.iter().enumerate() {
+        if index > 0 {
+            text.push('\n');
+        }
+        text.push_str(undimmed(row, TEXT_COL).trim_end_matches([' ', '\u{a0}']));
+    }
+    text.truncate(text.trim_end_matches('\n').len());
+    text
+}
+
+/// All of the text is dim, but for the first character where the cursor is drawn on it.
+fn is_placeholder(rows: &[Row]) -> bool {
+    let mut dim = 0;
+    for (index, row) in rows.iter().enumerate() {
+        for (col, cell) in row.cells.iter().enumerate().skip(TEXT_COL) {
+            if cell.dim {
+                dim += 1;
+            } else if !(index == 0 && col == TEXT_COL && cell.inverse) && !is_blank_at(row, col) {
+                return false;
+            }
+        }
+    }
+    dim > 0
+}
+
+/// Is there a blank in that column?
+fn is_blank_at(row: &Row, col: usize) -> bool {
+    row.from_col(col)
+        .chars()
+        .next()
+        .is_none_or(char::is_whitespace)
+}
+
+/// The row's text from a column on, without what is dim (suggestions, argument hints).
+fn undimmed(row: &Row, from: usize) -> String {
+    let mut text = String::new();
+    let mut col = from;
+    while let Some(cell) = row.cells.get(col) {
+        let start = cell.start as usize;
+        let mut next = col + 1;
+        while row
+            .cells
+            .get(next)
+            .is_some_and(|other| other.start == cell.start)
+        {
+            next += 1;
+        }
+        let end = row
+            .cells
+            .get(next)
+            .map_or(row.text.len(), |other| other.start as usize);
+        if !cell.dim {
+            text.push_str(&row.text[start..end]);
+        }
+        col = next;
+    }
+    text
+}
+
+/// A slash or `@` menu drawn above the prompt's box (2.1.330 draws it there).
+fn has_menu_above(screen: &Screen, upper: usize) -> bool {
+    upper > 0 && is_menu_row(&screen.rows[upper - 1])
+}
+
+/// A row of the slash menu or of the file menu.
+pub(super) fn is_menu_row(row: &Row) -> bool {
+    let Some(rest) = row.text.strip_prefix("  ") else {
+        return false;
+    };
+    let Some(rest) = rest.strip_prefix("❯ ").or_else(|| rest.strip_prefix("  ")) else {
+        return false;
+    };
+    match rest.chars().next() {
+        Some('/') => rest[1..].starts_with(|c: char| c.is_alphanumeric()),
+        Some('+' | '*' | '◇') => rest.chars().nth(1) == Some(' '),
+        _ => false,
+    }
+}
+
+/// What the rows below the conversation, or below the prompt, say.
+fn read_below(rows: &[Row]) -> Prompt {
+    let texts: Vec<String> = rows.iter().map(|row| row.text.to_lowercase()).collect();
+    let says = |signs: &[&str]| {
+        texts
+            .iter()
+            .any(|text| signs.iter().any(|s| text.contains(s)))
+    };
+    if says(&["showing detailed transcript"]) {
+        Prompt::TranscriptView
+    } else if says(&MENU_SIGNS) {
+        Prompt::Menu
+    } else if says(&DIALOG_SIGNS)
+        || has_choices(rows)
+        || rows.first().is_some_and(|row| row.text.starts_with('▔'))
+    {
+        Prompt::Dialog
+    } else {
+        Prompt::None
+    }
+}
+
+/// A list of numbered choices with the mark at one of them: `❯ 1. Yes`.
+fn has_choices(rows: &[Row]) -> bool {
+    rows.iter().any(|row| {
+        let text = row.text.trim_start().trim_start_matches(['│', ' ']);
+        let Some(rest) = text.strip_prefix("❯ ") else {
+            return false;
+        };
+        let digits = rest.chars().take_while(char::is_ascii_digit).count();
+        digits > 0 && rest[digits..].starts_with(". ")
+    })
+}
+
+/// Screen-reader mode: the row begins with `$`.
+fn read_plain(screen: &Screen, row: usize) -> Prompt {
+    let text = plain_text(&screen.rows[row]);
+    let (cursor_row, cursor_col) = screen.cursor;
+    if usize::from(cursor_row) != row {
+        return Prompt::Menu;
+    }
+    match text.chars().next() {
+        Some('/' | '@') => Prompt::Menu,
+        Some('!') => Prompt::Shell,
+        Some(_) => Prompt::Draft(plain(&text)),
+        None if cursor_col == 1 => Prompt::Free,
+        None => Prompt::Draft(String::new()),
+    }
+}
+
+/// What is typed behind the `$`.
+fn plain_text(row: &Row) -> String {
+    undimmed(row, 1).trim_matches([' ', '\u{a0}']).to_owned()
 }
