@@ -368,19 +368,23 @@ fn csi_kind(sequence: &[u8]) -> Kind {
         .first()
         .copied()
         .filter(|byte| (b'<'..=b'?').contains(byte));
-    match (private, last) {
-        (Some(b'<'), b'M' | b'm') => Kind::Pointer,
-        (Some(b'?'), b'n') if params.starts_with(b"?997;") => Kind::Pointer,
-        (Some(_), _) => Kind::Reply,
-        (None, b'I' | b'O') if params.is_empty() => Kind::Pointer,
+    if private.is_some() {
+        return match last {
+            b'M' | b'm' if private == Some(b'<') => Kind::Pointer,
+            b'n' if params.starts_with(b"?997;") => Kind::Pointer,
+            _ => Kind::Reply,
+        };
+    }
+    match last {
         // urxvt's mouse encoding; without parameters it would be X10's.
-        (None, b'M') => Kind::Pointer,
-        (None, b'R') => cursor_report(params).unwrap_or_else(|| legacy_key(params)),
-        (None, b'c' | b'n' | b't' | b'x' | b'y') => Kind::Reply,
-        (None, b'u') => kitty_key(params),
-        (None, b'~') => tilde_key(params),
-        (None, _) if params.iter().any(|byte| (0x20..0x30).contains(byte)) => Kind::Reply,
-        (None, _) => legacy_key(params),
+        b'M' => Kind::Pointer,
+        b'I' | b'O' if params.is_empty() => Kind::Pointer,
+        b'R' => cursor_report(params).unwrap_or_else(|| legacy_key(params)),
+        b'c' | b'n' | b't' | b'x' | b'y' => Kind::Reply,
+        b'u' => kitty_key(params),
+        b'~' => tilde_key(params),
+        _ if params.iter().any(|byte| (0x20..0x30).contains(byte)) => Kind::Reply,
+        _ => legacy_key(params),
     }
 }
 

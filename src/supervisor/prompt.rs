@@ -306,9 +306,10 @@ fn is_placeholder(rows: &[Row]) -> bool {
     let mut dim = 0;
     for (index, row) in rows.iter().enumerate() {
         for (col, cell) in row.cells.iter().enumerate().skip(TEXT_COL) {
+            let is_cursor = index == 0 && col == TEXT_COL && cell.inverse;
             if cell.dim {
                 dim += 1;
-            } else if !(index == 0 && col == TEXT_COL && cell.inverse) && !is_blank_at(row, col) {
+            } else if !is_cursor && !is_blank_at(row, col) {
                 return false;
             }
         }

@@ -204,7 +204,7 @@ fn an_answer_without_end_is_not_kept_for_ever() {
         assert_eq!(pieces[0].kind, Reply);
     }
     let mut long = b"\x1b]52;c;".to_vec();
-    long.extend([b'a'; 3 * MAX_KEPT]);
+    long.extend(std::iter::repeat_n(b'a', 3 * MAX_KEPT));
     long.extend(b"\x1b\\");
     assert!(read(&[&long]).iter().all(|piece| piece.kind == Reply));
     assert_eq!(read(&[&long[..70_000], &long[70_000..]]), read(&[&long]));

@@ -1,0 +1,277 @@
+//! What the readers make of the recordings of the real CLI, seen through an emulator that is not the
+//! program's own.
+
+#[path = "support/replay.rs"]
+mod replay;
+#[path = "readers/screens.rs"]
+mod screens;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use claude_retry::supervisor::banner::{self, Banner};
+use claude_retry::supervisor::prompt::{self, Prompt};
+use claude_retry::supervisor::transcript::{self, Ending, LastTurn};
+use claude_retry::supervisor::wording::{self, Reading};
+use replay::{Cast, Replay};
+
+const VERSIONS: [&str; 5] = [
+    "2.0.76",
+    "2.1.145",
+    "2.1.145-full",
+    "2.1.330",
+    "2.1.330-full",
+];
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
+}
+
+/// One recording, read at its end.
+struct Recording {
+    version: &'static str,
+    scenario: String,
+    cast: Cast,
+    busy: bool,
+    banner: Option<Banner>,
+    prompt: Prompt,
+    typed: Option<String>,
+    turn: Option<LastTurn>,
+}
+
+impl Recording {
+    fn read(version: &'static str, scenario: String) -> Self {
+        let base = fixtures().join("recordings").join(version);
+        let cast = Cast::read(&base.join(format!("{scenario}.cast")));
+        let screen = Replay::last_screen(&cast);
+        let transcript = std::fs::read(base.join(format!("{scenario}.transcript.jsonl")));
+        Self {
+            version,
+            scenario,
+            cast,
+            busy: banner::busy(&screen),
+            banner: banner::find(&screen),
+            prompt: prompt::read(&screen),
+            typed: prompt::typed(&screen),
+            turn: transcript
+                .ok()
+                .and_then(|bytes| transcript::last_turn(&bytes, true)),
+        }
+    }
+
+    fn name(&self) -> String {
+        format!("{}/{}", self.version, self.scenario)
+    }
+
+    /// What the readers alone come to.
+    fn verdict(&self) -> &'static str {
+        let on_screen = self
+            .banner
+            .as_ref()
+            .is_some_and(|b| matches!(b.reading, Reading::Transient(_)));
+        let in_transcript = match self.turn.as_ref().map(|turn| &turn.ending) {
+            Some(Ending::ApiError { text, .. }) => {
+                matches!(wording::read(text), Reading::Transient(_))
+            }
+            _ => false,
+        };
+        match (on_screen && in_transcript && !self.busy, &self.prompt) {
+            (false, _) => "leave",
+            (true, Prompt::Free) => "retry",
+            (true, _) => "hands-off",
+        }
+    }
+
+    /// What they have to come to.
+    fn expected(&self, scenarios: &BTreeMap<String, String>) -> String {
+        match (self.version, self.scenario.as_str()) {
+            // It took the API's second answer by itself: no turn of it failed.
+            ("2.0.76", _) => "leave".into(),
+            // It has no retries of its own: the error shows at once.
+            ("2.1.145" | "2.1.145-full", "own-retry-running") => "retry".into(),
+            // It has no such mode, and ends.
+            ("2.1.145", "throttle-screen-reader") => "leave".into(),
+            // An error from before the start: to be told by its time alone.
+            (_, "resumed-error") => "retry".into(),
+            (_, scenario) => scenarios[scenario].clone(),
+        }
+    }
+}
+
+fn recordings() -> Vec<Recording> {
+    let mut all = Vec::new();
+    for version in VERSIONS {
+        let folder = fixtures().join("recordings").join(version);
+        let mut names: Vec<String> = std::fs::read_dir(folder)
+            .expect("the recordings are there")
+            .map(|entry| entry.expect("an entry").path())
+            .filter(|path| {
+                path.extension()
+                    .is_some_and(|extension| extension == "cast")
+            })
+            .map(|path| {
+                path.file_stem()
+                    .expect("a name")
+                    .to_string_lossy()
+                    .into_owned()
+            })
+            .collect();
+        names.sort_unstable();
+        all.extend(names.into_iter().map(|name| Recording::read(version, name)));
+    }
+    assert_eq!(all.len(), 44 + 44 + 14 + 14 + 3);
+    all
+}
+
+#[test]
+fn every_recording_is_read_for_what_it_is() {
+    let scenarios = std::fs::read_to_string(fixtures().join("scenarios.json")).expect("scenarios");
+    let scenarios: BTreeMap<String, String> = serde_json::from_str(&scenarios).expect("JSON");
+    let wrong: Vec<_> = recordings()
+        .iter()
+        .map(|r| (r.name(), r.expected(&scenarios), r.verdict()))
+        .filter(|(_, expected, verdict)| expected != verdict)
+        .collect();
+    assert!(wrong.is_empty(), "(recording, expected, read): {wrong:#?}");
+}
+
+/// Wraps are joined to the very text that the transcript has, at every width.
+#[test]
+fn the_banner_is_the_transcripts_text() {
+    let mut compared = 0;
+    for recording in recordings() {
+        let (
+            Some(banner),
+            Some(LastTurn {
+                ending: Ending::ApiError { text, .. },
+                ..
+            }),
+        ) = (&recording.banner, &recording.turn)
+        else {
+            continue;
+        };
+        if banner.text.starts_with("Usage limit reached") {
+            // A note of the CLI's below the error.
+            continue;
+        }
+        assert_eq!(&banner.text, text, "{}", recording.name());
+        compared += 1;
+    }
+    assert!(compared > 70, "{compared}");
+}
+
+/// What each state of the prompt looks like.
+#[test]
+fn the_prompt_is_read_by_scenario() {
+    for recording in recordings().iter().filter(|r| r.version != "2.0.76") {
+        let name = recording.name();
+        let prompt = &recording.prompt;
+        match recording.scenario.as_str() {
+            "throttle-draft" => {
+                assert_eq!(
+                    *prompt,
+                    Prompt::Draft("my half typed draft".into()),
+                    "{name}"
+                );
+                assert_eq!(recording.typed.as_deref(), Some("my half typed draft"));
+            }
+            "draft-quotes-banner" => assert!(matches!(prompt, Prompt::Draft(_)), "{name}"),
+            "dialog-open" | "usage-5h" | "usage-7d" => {
+                assert_eq!(*prompt, Prompt::Dialog, "{name}")
+            }
+            "shell-mode" | "shell-mode-draft" => assert_eq!(*prompt, Prompt::Shell, "{name}"),
+            "slash-menu" | "history-search" => assert_eq!(*prompt, Prompt::Menu, "{name}"),
+            "transcript-view" => assert_eq!(*prompt, Prompt::TranscriptView, "{name}"),
+            "throttle-screen-reader" if recording.version == "2.1.145" => {
+                assert_eq!(*prompt, Prompt::None, "{name}");
+            }
+            _ => {
+                assert_eq!(*prompt, Prompt::Free, "{name}");
+                assert_eq!(recording.typed.as_deref(), Some(""), "{name}");
+            }
+        }
+        let works = matches!(recording.scenario.as_str(), "busy-after-error")
+            || (recording.scenario == "own-retry-running" && recording.version.contains("330"));
+        assert_eq!(recording.busy, works, "{name}");
+    }
+}
+
+/// Where no turn failed, no moment of the whole session looks as if one had: at the end of every write
+/// of the CLI's the screen is read.
+#[test]
+fn no_frame_of_a_good_session_is_a_candidate() {
+    const GOOD: [&str; 6] = [
+        "reply-quotes-banner",
+        "tool-prints-banner",
+        "tool-prints-banner-last",
+        "user-quotes-banner",
+        "draft-quotes-banner",
+        "pasted-as-shell",
+    ];
+    for recording in recordings() {
+        let good = GOOD.contains(&recording.scenario.as_str());
+        let mut replay = Replay::new(recording.cast.size);
+        for (at, bytes) in recording.cast.output.iter().enumerate() {
+            replay.feed(bytes);
+            let screen = replay.screen();
+            let banner = banner::find(&screen);
+            let state = prompt::read(&screen);
+            let _ = (banner::busy(&screen), prompt::typed(&screen));
+            assert!(
+                !good || banner.is_none(),
+                "{} at {at}: {banner:?} {state:?}",
+                recording.name()
+            );
+        }
+    }
+}
+
+/// The adapter shows what another emulator showed of the same recording.
+#[test]
+fn the_replay_agrees_with_the_recorded_screen() {
+    for recording in recordings() {
+        let path = fixtures()
+            .join("recordings")
+            .join(recording.version)
+            .join(format!("{}.screen.txt", recording.scenario));
+        let text = std::fs::read_to_string(path).expect("a screen");
+        let screen = Replay::last_screen(&recording.cast);
+        let (row, col) = screen.cursor;
+        let mut lines = text.lines();
+        for row in &screen.rows {
+            let line = lines.next().unwrap_or_default();
+            assert_eq!(row.text.trim_end(), line.trim_end(), "{}", recording.name());
+        }
+        assert!(
+            text.contains(&format!("[cursor {row},{col}]")),
+            "{}",
+            recording.name()
+        );
+    }
+}
+
+#[test]
+fn the_whole_corpus() {
+    let mut all = String::new();
+    for recording in recordings() {
+        let _ = writeln!(all, "{}: {}", recording.name(), recording.verdict());
+        let busy = if recording.busy { "busy" } else { "idle" };
+        let _ = writeln!(all, "    screen: {busy}, {}", recording.prompt.why());
+        if let Some(banner) = &recording.banner {
+            let _ = writeln!(all, "    banner: {:?} {:?}", banner.reading, banner.text);
+        }
+        if let Some(turn) = &recording.turn {
+            let _ = writeln!(
+                all,
+                "    turn: {:?}, {} in a row",
+                turn.ending, turn.consecutive_errors
+            );
+        }
+    }
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(Path::new(env!("CARGO_MANIFEST_DIR")).join("snapshots"));
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!("readers-corpus", all));
+}
