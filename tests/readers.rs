@@ -86,14 +86,14 @@ impl Recording {
     /// What they have to come to.
     fn expected(&self, scenarios: &BTreeMap<String, String>) -> String {
         match (self.version, self.scenario.as_str()) {
-            // It took the API's second answer by itself: no turn of it failed.
-            ("2.0.76", _) => "leave".into(),
-            // It has no retries of its own: the error shows at once.
-            ("2.1.145" | "2.1.145-full", "own-retry-running") => "retry".into(),
-            // It has no such mode, and ends.
-            ("2.1.145", "throttle-screen-reader") => "leave".into(),
-            // An error from before the start: to be told by its time alone.
-            (_, "resumed-error") => "retry".into(),
+            // 2.0.76 took the API's second answer by itself: no turn of it failed. 2.1.145 has no
+            // screen-reader mode, and ends.
+            ("2.0.76", _) | ("2.1.145", "throttle-screen-reader") => "leave".into(),
+            // 2.1.145 has no retries of its own: the error shows at once. An error from before the
+            // start can be told by its time alone, which is not the readers' business.
+            ("2.1.145" | "2.1.145-full", "own-retry-running") | (_, "resumed-error") => {
+                "retry".into()
+            }
             (_, scenario) => scenarios[scenario].clone(),
         }
     }
@@ -181,7 +181,7 @@ fn the_prompt_is_read_by_scenario() {
             }
             "draft-quotes-banner" => assert!(matches!(prompt, Prompt::Draft(_)), "{name}"),
             "dialog-open" | "usage-5h" | "usage-7d" => {
-                assert_eq!(*prompt, Prompt::Dialog, "{name}")
+                assert_eq!(*prompt, Prompt::Dialog, "{name}");
             }
             "shell-mode" | "shell-mode-draft" => assert_eq!(*prompt, Prompt::Shell, "{name}"),
             "slash-menu" | "history-search" => assert_eq!(*prompt, Prompt::Menu, "{name}"),

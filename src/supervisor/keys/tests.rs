@@ -56,7 +56,7 @@ fn joined(pieces: Vec<Piece>) -> Vec<Piece> {
         assert!(!piece.bytes.is_empty());
         match out.last_mut() {
             Some(last) if last.kind == Text && piece.kind == Text => {
-                last.bytes.append(&mut piece.bytes)
+                last.bytes.append(&mut piece.bytes);
             }
             _ => out.push(piece),
         }
