@@ -16,12 +16,15 @@ use claude_retry::supervisor::transcript::{self, Ending, LastTurn};
 use claude_retry::supervisor::wording::{self, Reading};
 use replay::{Cast, Replay};
 
-const VERSIONS: [&str; 5] = [
-    "2.0.76",
-    "2.1.145",
-    "2.1.145-full",
-    "2.1.330",
-    "2.1.330-full",
+/// The folders below the fixtures, and how many recordings are in each.
+const FOLDERS: [(&str, usize); 7] = [
+    ("recordings/2.0.76", 3),
+    ("recordings/2.1.145", 44),
+    ("recordings/2.1.145-full", 14),
+    ("recordings/2.1.330", 44),
+    ("recordings/2.1.330-full", 14),
+    ("more/2.1.145", 22),
+    ("more/2.1.330", 22),
 ];
 
 fn fixtures() -> PathBuf {
@@ -30,6 +33,7 @@ fn fixtures() -> PathBuf {
 
 /// One recording, read at its end.
 struct Recording {
+    folder: &'static str,
     version: &'static str,
     scenario: String,
     cast: Cast,
@@ -41,12 +45,14 @@ struct Recording {
 }
 
 impl Recording {
-    fn read(version: &'static str, scenario: String) -> Self {
-        let base = fixtures().join("recordings").join(version);
+    fn read(folder: &'static str, scenario: String) -> Self {
+        let base = fixtures().join(folder);
+        let (_, version) = folder.split_once('/').expect("a folder of a version");
         let cast = Cast::read(&base.join(format!("{scenario}.cast")));
         let screen = Replay::last_screen(&cast);
         let transcript = std::fs::read(base.join(format!("{scenario}.transcript.jsonl")));
         Self {
+            folder,
             version,
             scenario,
             cast,
@@ -61,7 +67,7 @@ impl Recording {
     }
 
     fn name(&self) -> String {
-        format!("{}/{}", self.version, self.scenario)
+        format!("{}/{}", self.folder, self.scenario)
     }
 
     /// What the readers alone come to.
@@ -91,9 +97,9 @@ impl Recording {
             ("2.0.76", _) | ("2.1.145", "throttle-screen-reader") => "leave".into(),
             // 2.1.145 has no retries of its own: the error shows at once. An error from before the
             // start can be told by its time alone, which is not the readers' business.
-            ("2.1.145" | "2.1.145-full", "own-retry-running") | (_, "resumed-error") => {
-                "retry".into()
-            }
+            // There is no view of agents in it either: the key did nothing.
+            ("2.1.145" | "2.1.145-full", "own-retry-running" | "agents-view")
+            | (_, "resumed-error") => "retry".into(),
             (_, scenario) => scenarios[scenario].clone(),
         }
     }
@@ -101,9 +107,8 @@ impl Recording {
 
 fn recordings() -> Vec<Recording> {
     let mut all = Vec::new();
-    for version in VERSIONS {
-        let folder = fixtures().join("recordings").join(version);
-        let mut names: Vec<String> = std::fs::read_dir(folder)
+    for (folder, count) in FOLDERS {
+        let mut names: Vec<String> = std::fs::read_dir(fixtures().join(folder))
             .expect("the recordings are there")
             .map(|entry| entry.expect("an entry").path())
             .filter(|path| {
@@ -117,17 +122,27 @@ fn recordings() -> Vec<Recording> {
                     .into_owned()
             })
             .collect();
+        assert_eq!(names.len(), count, "{folder}");
         names.sort_unstable();
-        all.extend(names.into_iter().map(|name| Recording::read(version, name)));
+        all.extend(names.into_iter().map(|name| Recording::read(folder, name)));
     }
-    assert_eq!(all.len(), 44 + 44 + 14 + 14 + 3);
+    all
+}
+
+/// What is right at the end of each scenario.
+fn scenarios() -> BTreeMap<String, String> {
+    let mut all = BTreeMap::new();
+    for file in ["scenarios.json", "more.json"] {
+        let text = std::fs::read_to_string(fixtures().join(file)).expect("scenarios");
+        let some: BTreeMap<String, String> = serde_json::from_str(&text).expect("JSON");
+        all.extend(some);
+    }
     all
 }
 
 #[test]
 fn every_recording_is_read_for_what_it_is() {
-    let scenarios = std::fs::read_to_string(fixtures().join("scenarios.json")).expect("scenarios");
-    let scenarios: BTreeMap<String, String> = serde_json::from_str(&scenarios).expect("JSON");
+    let scenarios = scenarios();
     let wrong: Vec<_> = recordings()
         .iter()
         .map(|r| (r.name(), r.expected(&scenarios), r.verdict()))
@@ -161,13 +176,16 @@ fn the_banner_is_the_transcripts_text() {
         assert_eq!(&banner.text, text, "{}", recording.name());
         compared += 1;
     }
-    assert!(compared > 70, "{compared}");
+    assert!(compared > 100, "{compared}");
 }
 
 /// What each state of the prompt looks like.
 #[test]
 fn the_prompt_is_read_by_scenario() {
-    for recording in recordings().iter().filter(|r| r.version != "2.0.76") {
+    for recording in recordings()
+        .iter()
+        .filter(|r| r.folder.starts_with("recordings/2.1"))
+    {
         let name = recording.name();
         let prompt = &recording.prompt;
         match recording.scenario.as_str() {
@@ -197,6 +215,47 @@ fn the_prompt_is_read_by_scenario() {
         let works = matches!(recording.scenario.as_str(), "busy-after-error")
             || (recording.scenario == "own-retry-running" && recording.version.contains("330"));
         assert_eq!(recording.busy, works, "{name}");
+    }
+}
+
+/// The same after what else a user may do, or be asked.
+#[test]
+fn the_prompt_is_read_after_more() {
+    let draft = |text: &str| Prompt::Draft(text.to_owned());
+    for recording in recordings().iter().filter(|r| r.folder.starts_with("more")) {
+        let newer = recording.version == "2.1.330";
+        let expected = match recording.scenario.as_str() {
+            "draft-blank" => draft(""),
+            "draft-one-letter" => draft("c"),
+            "draft-newline" => draft("one two"),
+            "draft-rows" => draft(
+                "one two three four five six seven eight nine ten eleven twelve thirteen fourteen \
+                 fifteen sixteen seventeen",
+            ),
+            // The CLI puts the message of an interrupted turn back into the prompt.
+            "interrupted-late" => draft("continue"),
+            "file-menu" if newer => Prompt::Menu,
+            "file-menu" => draft("look at @"),
+            "help-panel" => Prompt::Menu,
+            "rewind" => Prompt::Dialog,
+            "agents-view" | "dialog-while-busy" if newer => Prompt::Dialog,
+            // The command is queued above the prompt.
+            "dialog-while-busy" => Prompt::Menu,
+            // The newer one asks nobody in its auto mode.
+            "permission-asked" if !newer => Prompt::Dialog,
+            _ => Prompt::Free,
+        };
+        assert_eq!(recording.prompt, expected, "{}", recording.name());
+        assert_eq!(
+            recording.busy,
+            recording.scenario == "dialog-while-busy",
+            "{}",
+            recording.name()
+        );
+        if recording.scenario == "draft-rows" {
+            let typed = recording.typed.as_deref().expect("a prompt");
+            assert!(typed.contains('\n') && prompt::same_text(typed, &typed.replace('\n', " ")));
+        }
     }
 }
 
@@ -234,10 +293,11 @@ fn no_frame_of_a_good_session_is_a_candidate() {
 #[test]
 fn the_replay_agrees_with_the_recorded_screen() {
     for recording in recordings() {
-        let path = fixtures()
-            .join("recordings")
-            .join(recording.version)
-            .join(format!("{}.screen.txt", recording.scenario));
+        if recording.folder.starts_with("more") {
+            continue;
+        }
+        let name = format!("{}.screen.txt", recording.scenario);
+        let path = fixtures().join(recording.folder).join(name);
         let text = std::fs::read_to_string(path).expect("a screen");
         let screen = Replay::last_screen(&recording.cast);
         let (row, col) = screen.cursor;

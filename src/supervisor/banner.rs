@@ -200,7 +200,7 @@ fn find_drawn(screen: &Screen, floor: usize) -> Option<Banner> {
     loop {
         let last = end.checked_sub(1)?;
         let row = &rows[last];
-        if is_blank(row) || is_menu_row(row) || is_at_right(row, cols) {
+        if is_blank(row) || is_menu_row(row) || is_at_right(row, cols) || is_note(row) {
             end = last;
         } else if let Some(found) = behind_spinner_glyph(row).and_then(|t| DURATION.captures(t)) {
             // With the time of its end it stands behind answers only; there is never a second one.
@@ -319,6 +319,11 @@ fn start_of_local_command(rows: &[Row], last: usize) -> Option<usize> {
 fn is_at_right(row: &Row, cols: usize) -> bool {
     let width = row.text.width();
     indent(row) >= cols / 2 && width + 10 >= cols && !is_blank(row)
+}
+
+/// A note of the prompt's own: `› Stashed (auto-restores after submit)`.
+fn is_note(row: &Row) -> bool {
+    row.text.starts_with("  › ")
 }
 
 /// A row that is filled with a colour: the user's own line.

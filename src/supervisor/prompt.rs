@@ -47,13 +47,15 @@ impl Prompt {
 const TEXT_COL: usize = 2;
 
 /// Footer texts (below the prompt or at the bottom of a dialog) that mean that keys go elsewhere.
-const DIALOG_SIGNS: [&str; 12] = [
+const DIALOG_SIGNS: [&str; 13] = [
     "esc to cancel",
     "esc to exit",
     "esc to close",
     "esc to go back",
     "esc to return",
     "enter to confirm",
+    // The view of agents has a prompt of its own, for a new session.
+    "enter to return",
     "enter to select",
     "enter to save",
     "press enter to continue",

@@ -4,10 +4,11 @@
 //! CLI was seen to write a user's line behind the error that answers it. Lines of other types
 //! (attachments, `system`) are links of the same chain.
 //!
-//! Slash commands that the CLI does by itself (`/model`) leave user lines, but start no turn: they do not
-//! hide how the turn before them ended. Those that change what the conversation is (`/compact`,
-//! `/clear`, …) do, whether they succeed or not: after them an earlier error is not to be acted upon,
-//! and a failed `/compact` leaves no error line of its own.
+//! Slash commands that the CLI does by itself (`/model`) start no turn: they do not hide how the turn
+//! before them ended. They leave `system` lines (2.1.145 and 2.1.330), or user lines of a known form.
+//! Those that change what the conversation is (`/compact`, `/rewind`, …) and leave user lines do hide it,
+//! whether they succeed or not: after them an earlier error is not to be acted upon, and a failed
+//! `/compact` leaves no error line of its own.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
