@@ -234,14 +234,13 @@ fn the_prompt_is_read_after_more() {
             ),
             // The CLI puts the message of an interrupted turn back into the prompt.
             "interrupted-late" => draft("continue"),
-            "file-menu" if newer => Prompt::Menu,
-            "file-menu" => draft("look at @"),
-            "help-panel" => Prompt::Menu,
-            "rewind" => Prompt::Dialog,
-            "agents-view" | "dialog-while-busy" if newer => Prompt::Dialog,
-            // The command is queued above the prompt.
-            "dialog-while-busy" => Prompt::Menu,
-            // The newer one asks nobody in its auto mode.
+            "file-menu" if !newer => draft("look at @"),
+            "file-menu" | "help-panel" => Prompt::Menu,
+            // The older one queues the command, above the prompt.
+            "dialog-while-busy" if !newer => Prompt::Menu,
+            "rewind" | "dialog-while-busy" => Prompt::Dialog,
+            // Only the newer one has that view, and in its auto mode asks nobody.
+            "agents-view" if newer => Prompt::Dialog,
             "permission-asked" if !newer => Prompt::Dialog,
             _ => Prompt::Free,
         };

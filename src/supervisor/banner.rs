@@ -77,21 +77,31 @@ pub fn busy(screen: &Screen) -> bool {
         return true;
     }
     let layout = prompt::layout(screen);
-    let (above, below) = match layout {
-        Layout::Box { upper, lower } => (upper, lower + 1),
+    let footer = match layout {
+        Layout::Box { lower, .. } => lower + 1,
         // The footer stands above the `$`.
-        Layout::Plain(row) => (row, row.saturating_sub(4)),
+        Layout::Plain(row) => row.saturating_sub(4),
+        Layout::Rule(row) => row,
         // No prompt in sight: all rows may be the CLI's own.
-        _ => layout
-            .floor()
-            .map_or((screen.rows.len(), 0), |row| (row, row)),
+        Layout::Nothing => 0,
     };
-    screen.rows[..above].iter().any(is_spinner)
-        || screen.rows[below..].iter().any(|row| {
-            let text = row.text.to_lowercase();
-            text.contains("esc to interrupt") || text.contains("retrying in")
-        })
-        || find(screen).is_some_and(|banner| banner.reading == Reading::StillRetrying)
+    let works = |row: &Row| {
+        let text = row.text.to_lowercase();
+        text.contains("esc to interrupt") || text.contains("retrying in")
+    };
+    if screen.rows[footer..].iter().any(works) {
+        return true;
+    }
+    match (find(screen), layout) {
+        // The spinner is always the last thing: what looks like one above an error is part of an answer.
+        (Some(banner), _) => banner.reading == Reading::StillRetrying,
+        // An answer may begin a row with anything here; there is no spinner.
+        (None, Layout::Plain(_)) => false,
+        (None, layout) => {
+            let end = layout.floor().unwrap_or(screen.rows.len());
+            screen.rows[..end].iter().any(is_spinner)
+        }
+    }
 }
 
 /// The title begins with a busy glyph: a turning circle or a braille spinner. (`✳` is idle; any other

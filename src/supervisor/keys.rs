@@ -102,9 +102,29 @@ impl Reader {
     /// sequences round it.
     pub fn feed(&mut self, input: &[u8], pieces: &mut Vec<Piece>) {
         let first = pieces.len();
-        for &byte in input {
-            self.step(byte, first, pieces);
+        let mut rest = input;
+        while let Some((&byte, after)) = rest.split_first() {
+            let plain = self.plain_run(rest);
+            if plain == 0 {
+                self.step(byte, first, pieces);
+                rest = after;
+            } else {
+                let (run, after) = rest.split_at(plain);
+                self.kept.extend_from_slice(run);
+                self.give_part(Kind::Text, first, pieces);
+                rest = after;
+            }
         }
+    }
+
+    /// How many bytes from here on are text, with no need to look at each: a paste may be large.
+    fn plain_run(&self, input: &[u8]) -> usize {
+        let end = match self.state {
+            State::Paste(0) => input.iter().position(|&byte| byte == PASTE_END[0]),
+            State::Ground => input.iter().position(|byte| !(0x20..0x7f).contains(byte)),
+            _ => Some(0),
+        };
+        end.unwrap_or(input.len())
     }
 
     /// Is an unfinished sequence kept?

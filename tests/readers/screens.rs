@@ -416,6 +416,11 @@ fn screen_reader_mode_is_read_by_its_words() {
         1,
     );
     assert!(banner::busy(&busy));
+    let list = read(
+        &format!("claude: Look…\n* at this…\n* and that\n{footer}"),
+        1,
+    );
+    assert!(!banner::busy(&list));
     let said = read(&format!("claude: error: {BANNER}\n{footer}"), 1);
     assert_eq!(banner::find(&said), None);
 }
@@ -509,5 +514,58 @@ fn what_was_typed_is_read_back() {
             same,
             "{read:?} {message:?}"
         );
+    }
+}
+
+/// Pieces of screens, put together at random below: nothing may panic, and what is free is empty.
+const PIECES: &[&str] = &[
+    "\n",
+    "❯\u{a0}",
+    "❯ /model",
+    "> ",
+    "! ls",
+    "● ",
+    "  ⎿  ",
+    "⎿",
+    "  ",
+    BANNER,
+    "API Error",
+    "────────────────────",
+    "▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔",
+    "✻ Brewed for 0s",
+    "✻ Crunching…",
+    "\x1b[2mplaceholder\x1b[22m",
+    "\x1b[7m \x1b[27m",
+    "\x1b[7m日\x1b[27m本",
+    "e\u{301}",
+    "❯ 1. Yes",
+    "$",
+    "error: ",
+    "/",
+    "é",
+    "\u{3000}",
+    "\x1b[48;5;237mfilled\x1b[0m",
+    "esc to interrupt",
+];
+
+proptest::proptest! {
+    #[test]
+    fn no_screen_makes_the_readers_panic(
+        picks in proptest::collection::vec(0..PIECES.len(), 0..40),
+        rows in 1u16..20,
+        cols in 2u16..40,
+        at in (0u16..20, 0u16..40),
+    ) {
+        let text: String = picks.into_iter().map(|pick| PIECES[pick]).collect();
+        let cursor = (at.0.min(rows - 1), at.1.min(cols - 1));
+        let screen = draw(Size::new(rows, cols), &text, cursor);
+        let state = prompt::read(&screen);
+        if state == Prompt::Free {
+            proptest::prop_assert_eq!(prompt::typed(&screen), Some(String::new()));
+        }
+        let _ = banner::busy(&screen);
+        if let Some(banner) = banner::find(&screen) {
+            proptest::prop_assert!(!banner.text.contains(char::is_control));
+        }
     }
 }
