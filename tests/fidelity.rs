@@ -344,7 +344,9 @@ fn the_terminal_is_as_before() {
         "137"
     );
     assert_eq!(
-        around("CLAUDE_RETRY_PROGRAM=/bin/sh \"$1\" -c 'kill -TERM $PPID; sleep 1000'"),
+        around(
+            "CLAUDE_RETRY_PROGRAM=/bin/sh \"$1\" -c 'kill -TERM ${CLAUDE_RETRY%%:*}; sleep 1000'"
+        ),
         "143"
     );
     assert_eq!(
