@@ -76,6 +76,18 @@ fn a_child_that_stops_itself_stops_the_job_and_fg_brings_both_back() {
     assert_eq!(terminal.value("end"), before);
 }
 
+/// The CLI's own way, which only works in a group that is not orphaned.
+#[test]
+fn a_child_that_stops_its_group_with_tstp_stops_the_job() {
+    let mut terminal = shell(
+        "kill -TSTP 0; echo back; exit 5",
+        r#""$W" -c "$C"; echo stopped=$?; fg; echo done=$?"#,
+    );
+    assert_eq!(terminal.value("stopped"), stopped());
+    terminal.expect("back");
+    assert_eq!(terminal.value("done"), "5");
+}
+
 #[test]
 fn it_stops_again_and_again() {
     let mut terminal = shell(
@@ -127,8 +139,9 @@ fn in_the_background_it_leaves_the_terminal_alone_until_fg() {
 
 #[test]
 fn where_nobody_can_continue_us_the_child_goes_on() {
-    let mut terminal =
-        child("echo us=${CLAUDE_RETRY%%:*}; kill -STOP $$; echo alive; read line; echo line=$line");
+    let mut terminal = child(
+        "echo us=${CLAUDE_RETRY%%:*}; kill -STOP $$; kill -TSTP 0; echo alive; read line; echo line=$line",
+    );
     let us = terminal.value("us");
     terminal.expect("alive");
     kill("TSTP", &us);
@@ -141,7 +154,7 @@ fn where_nobody_can_continue_us_the_child_goes_on() {
 fn signals_are_passed_on_and_the_childs_code_counts() {
     for name in ["TERM", "HUP", "INT", "QUIT"] {
         let mut terminal = child(&format!(
-            "trap 'echo got {name}; exit 9' {name}; echo us=${{CLAUDE_RETRY%%:*}}; echo child=$$; sleep 1000 & wait"
+            "trap 'kill $!; echo got {name}; exit 9' {name}; echo us=${{CLAUDE_RETRY%%:*}}; sleep 1000 & echo child=$$; wait"
         ));
         let (us, child) = (terminal.value("us"), terminal.value("child"));
         kill(name, &us);
@@ -205,7 +218,7 @@ fn the_child_is_hung_up_when_the_terminal_goes_and_when_we_are_killed() {
         let path = tmp.path().join(format!("told-{us_too}"));
         fifo(&path);
         let words = format!(
-            "trap 'echo hung up > \"{}\"; exit' HUP; echo us=${{CLAUDE_RETRY%%:*}}; echo child=$$; sleep 1000 & wait",
+            "trap 'kill $!; echo hung up > \"{}\"; exit' HUP; echo us=${{CLAUDE_RETRY%%:*}}; sleep 1000 & echo child=$$; wait",
             path.display()
         );
         let mut host = Command::new(std::env::current_exe().expect("this program"))

@@ -136,11 +136,21 @@ fn mirror(child: Pid) -> ExitCode {
                     let _ = kill_process_group(group, Signal::CONT);
                 }
             }
-            Ok(Some(status)) => return end_like(&status),
+            Ok(Some(status)) => {
+                leave_foreground();
+                return end_like(&status);
+            }
             Ok(None) | Err(rustix::io::Errno::INTR) => {}
             Err(_) => return ExitCode::from(125),
         }
     }
+}
+
+/// Takes the terminal back before the end: when the leader of a session ends, the kernel hangs up the
+/// foreground group, and what the CLI has left running there would have lived on under a shell.
+fn leave_foreground() {
+    set_sigttou(libc::SIG_IGN);
+    let _ = tcsetpgrp(io::stdin(), getpid());
 }
 
 /// Ends by the same signal, without a core file of ours, or with the same code.
