@@ -23,6 +23,9 @@ use std::process::ExitCode;
     reason = "failures before the terminal is taken over"
 )]
 pub fn run(args: Vec<OsString>) -> ExitCode {
+    if let Some(code) = sys::monitor(&args) {
+        return code;
+    }
     let mut settings = config::Settings::default();
     if let Some(program) = std::env::var_os("CLAUDE_RETRY_PROGRAM") {
         settings.program = program.into();

@@ -76,6 +76,18 @@ fn a_child_that_stops_itself_stops_the_job_and_fg_brings_both_back() {
     assert_eq!(terminal.value("end"), before);
 }
 
+/// The CLI's own way, which only works in a group that is not orphaned.
+#[test]
+fn a_child_that_stops_its_group_with_tstp_stops_the_job() {
+    let mut terminal = shell(
+        "kill -TSTP 0; echo back; exit 5",
+        r#""$W" -c "$C"; echo stopped=$?; fg; echo done=$?"#,
+    );
+    assert_eq!(terminal.value("stopped"), stopped());
+    terminal.expect("back");
+    assert_eq!(terminal.value("done"), "5");
+}
+
 #[test]
 fn it_stops_again_and_again() {
     let mut terminal = shell(
@@ -92,7 +104,7 @@ fn it_stops_again_and_again() {
 #[test]
 fn tstp_stops_the_child_first() {
     let mut terminal = shell(
-        "echo us=$PPID; echo child=$$; read line; echo line=$line",
+        "echo us=${CLAUDE_RETRY%%:*}; echo child=$$; read line; echo line=$line",
         r#""$W" -c "$C"; echo stopped=$?; read key; fg; echo done=$?"#,
     );
     let (us, child) = (terminal.value("us"), terminal.value("child"));
@@ -111,7 +123,7 @@ fn tstp_stops_the_child_first() {
 #[test]
 fn in_the_background_it_leaves_the_terminal_alone_until_fg() {
     let mut terminal = shell(
-        "echo us=$PPID; kill -STOP $$; echo back; exit 3",
+        "echo us=${CLAUDE_RETRY%%:*}; kill -STOP $$; echo back; exit 3",
         r#""$W" -c "$C"; echo stopped=$?; echo before=$(stty -g); bg; read key; echo key=$key;
          echo after=$(stty -g); fg; echo done=$?"#,
     );
@@ -127,8 +139,9 @@ fn in_the_background_it_leaves_the_terminal_alone_until_fg() {
 
 #[test]
 fn where_nobody_can_continue_us_the_child_goes_on() {
-    let mut terminal =
-        child("echo us=$PPID; kill -STOP $$; echo alive; read line; echo line=$line");
+    let mut terminal = child(
+        "echo us=${CLAUDE_RETRY%%:*}; kill -STOP $$; kill -TSTP 0; echo alive; read line; echo line=$line",
+    );
     let us = terminal.value("us");
     terminal.expect("alive");
     kill("TSTP", &us);
@@ -141,7 +154,7 @@ fn where_nobody_can_continue_us_the_child_goes_on() {
 fn signals_are_passed_on_and_the_childs_code_counts() {
     for name in ["TERM", "HUP", "INT", "QUIT"] {
         let mut terminal = child(&format!(
-            "trap 'echo got {name}; exit 9' {name}; echo us=$PPID; echo child=$$; sleep 1000 & wait"
+            "trap 'kill $!; echo got {name}; exit 9' {name}; echo us=${{CLAUDE_RETRY%%:*}}; sleep 1000 & echo child=$$; wait"
         ));
         let (us, child) = (terminal.value("us"), terminal.value("child"));
         kill(name, &us);
@@ -153,7 +166,7 @@ fn signals_are_passed_on_and_the_childs_code_counts() {
 
 #[test]
 fn a_child_that_ends_by_the_signal_ends_us_with_its_number() {
-    let mut terminal = child("echo us=$PPID; exec sleep 1000");
+    let mut terminal = child("echo us=${CLAUDE_RETRY%%:*}; exec sleep 1000");
     let us = terminal.value("us");
     kill("TERM", &us);
     assert_eq!(terminal.finish().1.code(), Some(128 + 15));
@@ -161,8 +174,9 @@ fn a_child_that_ends_by_the_signal_ends_us_with_its_number() {
 
 #[test]
 fn a_child_that_will_not_end_is_killed_after_its_grace() {
-    let mut terminal =
-        child("trap '' HUP; echo us=$PPID; echo child=$$; while :; do sleep 1000; done");
+    let mut terminal = child(
+        "trap '' HUP; echo us=${CLAUDE_RETRY%%:*}; echo child=$$; while :; do sleep 1000; done",
+    );
     let (us, child) = (terminal.value("us"), terminal.value("child"));
     kill("HUP", &us);
     assert_eq!(terminal.finish().1.code(), Some(128 + 1));
@@ -172,7 +186,7 @@ fn a_child_that_will_not_end_is_killed_after_its_grace() {
 #[test]
 fn a_stopped_job_can_be_ended() {
     let mut terminal = shell(
-        "trap 'echo last words; exit 9' TERM; echo us=$PPID; echo child=$$; kill -STOP $$; read line",
+        "trap 'echo last words; exit 9' TERM; echo us=${CLAUDE_RETRY%%:*}; echo child=$$; kill -STOP $$; read line",
         r#""$W" -c "$C"; echo stopped=$?; kill -TERM %1; read key"#,
     );
     let (us, child) = (terminal.value("us"), terminal.value("child"));
@@ -204,7 +218,7 @@ fn the_child_is_hung_up_when_the_terminal_goes_and_when_we_are_killed() {
         let path = tmp.path().join(format!("told-{us_too}"));
         fifo(&path);
         let words = format!(
-            "trap 'echo hung up > \"{}\"; exit' HUP; echo us=$PPID; echo child=$$; sleep 1000 & wait",
+            "trap 'kill $!; echo hung up > \"{}\"; exit' HUP; echo us=${{CLAUDE_RETRY%%:*}}; sleep 1000 & echo child=$$; wait",
             path.display()
         );
         let mut host = Command::new(std::env::current_exe().expect("this program"))

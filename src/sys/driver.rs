@@ -12,7 +12,6 @@
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal as Number;
@@ -27,7 +26,7 @@ use super::pty::{self, Pair, Pty};
 use super::signals::{self, Got, Signals};
 use super::transcript::Locator;
 use super::tty::{self, Tty};
-use super::{LaunchError, Log, NESTED_VAR, job, watchdog_env};
+use super::{LaunchError, Log, NESTED_VAR, job, monitor, watchdog_env};
 use crate::config::{Settings, TranscriptMode};
 use crate::supervisor::session::{
     Effect, Event, ExitKind, Outbox, Session, Signal, TerminalTraits,
@@ -121,6 +120,8 @@ struct Driver {
     tty_gone: bool,
     /// We are not in the foreground, and do not touch the terminal.
     background: bool,
+    /// The child's stop has been told, and it has not been continued.
+    child_stopped: bool,
     ending: Option<Ending>,
     exited: Option<ExitKind>,
     /// Deadlines since anything else happened.
@@ -148,30 +149,27 @@ impl Driver {
         let size = tty.winsize().map_err(of_terminal)?;
         let pair = Pair::open(&tty.cooked().map_err(of_terminal)?, size).map_err(of_pty)?;
 
-        let mut command = Command::new(&program.path);
-        std::os::unix::process::CommandExt::arg0(&mut command, &program.arg0);
-        command
-            .args(args)
-            .env(NESTED_VAR, pty::nested_value(pair.name()));
+        let mut command = monitor::command(program, args).map_err(of_pty)?;
+        command.env(NESTED_VAR, pty::nested_value(pair.name()));
         command.envs(watchdog_env(&settings));
         let clock = Clock::start();
         let spawned_unix_ms = clock::unix_ms();
-        let (master, child) = pair
+        let spawned = pair
             .spawn(command)
             .map_err(|error| program.exec_error(&error))?;
-        let pty = Pty::new(master, child).map_err(of_pty)?;
+        let pty = Pty::new(spawned).map_err(of_pty)?;
 
         let mut log = Log::new(settings.log.clone());
         log.append(&json!({
             "event": "start",
             "version": env!("CARGO_PKG_VERSION"),
             "program": program.path.to_string_lossy(),
-            "child": pty.pid().as_raw_nonzero(),
+            "child": pty.child().as_raw_nonzero(),
             "rows": size.ws_row,
             "cols": size.ws_col,
         }));
         let locator = (settings.transcript == TranscriptMode::Auto)
-            .then(|| Locator::of_child(pty.pid(), spawned_unix_ms))
+            .then(|| Locator::of_child(pty.child(), pty.session(), spawned_unix_ms))
             .flatten();
         let (now, seed) = (clock.now(), rand::random());
         let session =
@@ -192,6 +190,7 @@ impl Driver {
             child_eof: false,
             tty_gone: false,
             background: false,
+            child_stopped: false,
             ending: None,
             exited: None,
             idle_deadlines: 0,
@@ -381,6 +380,7 @@ impl Driver {
         self.pty.signal(signals::number(signal));
         // A stopped child would not see it.
         self.pty.signal(Number::CONT);
+        self.pty.resume();
         let until = Clock::instant() + grace(signal);
         self.ending.get_or_insert(Ending {
             signal,
@@ -401,7 +401,7 @@ impl Driver {
             self.exited = Some(kind);
         } else if self.pty.take_stop() && !self.background {
             if self.ending.is_some() || job::is_orphaned() {
-                self.pty.signal(Number::CONT);
+                self.pty.resume();
             } else {
                 self.suspend().await?;
             }
@@ -417,6 +417,7 @@ impl Driver {
         tty::leave_raw();
         self.clock.pause();
         self.background = true;
+        self.child_stopped = true;
         job::stop_group();
         Ok(())
     }
@@ -437,7 +438,12 @@ impl Driver {
         self.clock.resume();
         self.update_size();
         self.handle(&Event::Resumed);
-        self.pty.signal(Number::CONT);
+        if std::mem::take(&mut self.child_stopped) {
+            self.pty.resume();
+        } else {
+            // Only we were stopped. It tells the child to draw anew.
+            self.pty.signal(Number::CONT);
+        }
     }
 
     /// Hands the terminal's size on where it has changed.

@@ -6,6 +6,7 @@ mod driver;
 mod guarded;
 mod job;
 mod log;
+mod monitor;
 mod outbound;
 mod program;
 mod pty;
@@ -26,6 +27,7 @@ use crate::config::Settings;
 use crate::supervisor::session::{ExitKind, TerminalTraits};
 
 pub use self::log::Log;
+pub use self::monitor::monitor;
 pub use self::program::{Found, find as find_program};
 pub use self::transcript::Locator;
 

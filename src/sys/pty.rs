@@ -15,7 +15,8 @@ use std::process::{Child, Command, ExitStatus};
 
 use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl, open};
 use rustix::process::{
-    Pid, Signal, WaitId, WaitIdOptions, ioctl_tiocsctty, kill_process_group, setsid, waitid,
+    Pid, Signal, WaitId, WaitIdOptions, ioctl_tiocsctty, kill_process, kill_process_group, setsid,
+    waitid,
 };
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{
@@ -24,6 +25,7 @@ use rustix::termios::{
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+use super::monitor;
 use super::tty::watch;
 use crate::supervisor::session::{ExitKind, PtyState};
 
@@ -58,14 +60,15 @@ impl Pair {
         &self.name
     }
 
-    /// Starts the child as the leader of a session of its own, with the pty as its terminal. To be
-    /// called while this process has one thread.
-    pub(super) fn spawn(self, mut command: Command) -> io::Result<(OwnedFd, Child)> {
+    /// Starts the leader of a session whose terminal this is; its command starts the child. Tells the
+    /// child's process, or why there is none. To be called while this process has one thread.
+    pub(super) fn spawn(self, mut leader: Command) -> io::Result<Spawned> {
         let Self { master, slave, .. } = self;
-        command
+        let (report, reporter) = io::pipe()?;
+        leader
             .stdin(slave.try_clone()?)
-            .stdout(slave.try_clone()?)
-            .stderr(slave);
+            .stdout(slave)
+            .stderr(reporter);
         let take_terminal = || {
             setsid()?;
             ioctl_tiocsctty(io::stdin())?;
@@ -75,41 +78,68 @@ impl Pair {
         // takes a lock, and touches no state but descriptor 0, which is the pty by then.
         #[expect(
             unsafe_code,
-            reason = "there is no other way to make the pty the child's terminal"
+            reason = "there is no other way to make the pty a child's terminal"
         )]
         unsafe {
-            command.pre_exec(take_terminal);
+            leader.pre_exec(take_terminal);
         }
-        let child = command.spawn()?;
-        // `command` still holds our copies of the child's side: with them open there would be no end of
-        // file.
-        drop(command);
-        Ok((master, child))
+        let mut process = leader.spawn()?;
+        // It still holds our copies of the pty's other side and of the pipe's end: with them open there
+        // would be no end of file.
+        drop(leader);
+        match monitor::read_report(report) {
+            Ok(child) => Ok(Spawned {
+                master,
+                leader: process,
+                child,
+            }),
+            Err(error) => {
+                process.wait()?;
+                Err(error)
+            }
+        }
     }
+}
+
+/// A child that runs.
+pub(super) struct Spawned {
+    master: OwnedFd,
+    leader: Child,
+    child: Pid,
 }
 
 /// The pty with its child, watched by the runtime.
 #[derive(Debug)]
 pub(super) struct Pty {
     master: AsyncFd<OwnedFd>,
-    child: Child,
-    pid: Pid,
+    /// The leader of the session; it stops and ends as the child does.
+    leader: Child,
+    child: Pid,
 }
 
 impl Pty {
     /// Registers the master with the current runtime.
-    pub(super) fn new(master: OwnedFd, child: Child) -> io::Result<Self> {
-        let pid = Pid::from_child(&child);
+    pub(super) fn new(spawned: Spawned) -> io::Result<Self> {
+        let Spawned {
+            master,
+            leader,
+            child,
+        } = spawned;
         Ok(Self {
             master: watch(master)?,
+            leader,
             child,
-            pid,
         })
     }
 
-    /// The child's process, which is its session and its first process group too.
-    pub(super) fn pid(&self) -> Pid {
-        self.pid
+    /// The child's process, which is its process group too.
+    pub(super) fn child(&self) -> Pid {
+        self.child
+    }
+
+    /// The child's terminal session.
+    pub(super) fn session(&self) -> Pid {
+        Pid::from_child(&self.leader)
     }
 
     pub(super) async fn readable(&self) -> io::Result<()> {
@@ -146,31 +176,38 @@ impl Pty {
         let cooked = LocalModes::ICANON | LocalModes::ECHO;
         PtyState {
             raw: tcgetattr(fd).is_ok_and(|termios| !termios.local_modes.intersects(cooked)),
-            foreground: tcgetpgrp(fd).is_ok_and(|group| group == self.pid),
+            foreground: tcgetpgrp(fd).is_ok_and(|group| group == self.child),
         }
     }
 
     /// Sends a signal to the child's process group, and to the pty's foreground group where that is
     /// another. Who is gone already does not matter.
     pub(super) fn signal(&self, signal: Signal) {
-        let _ = kill_process_group(self.pid, signal);
+        let _ = kill_process_group(self.child, signal);
         if let Ok(group) = tcgetpgrp(self.master.get_ref())
-            && group != self.pid
+            && group != self.child
+            && group != self.session()
         {
             let _ = kill_process_group(group, signal);
         }
     }
 
+    /// Continues a child whose stop was told by [`Pty::take_stop`]. By its leader alone: the child may
+    /// stop again before that runs, and would be continued twice.
+    pub(super) fn resume(&self) {
+        let _ = kill_process(self.session(), Signal::CONT);
+    }
+
     /// How the child ended, once it has.
     pub(super) fn try_wait(&mut self) -> io::Result<Option<ExitKind>> {
-        Ok(self.child.try_wait()?.map(exit_kind))
+        Ok(self.leader.try_wait()?.map(exit_kind))
     }
 
     /// Did the child stop since it was asked last? Takes the news, so that each stop is told once; an
     /// end is left for [`Pty::try_wait`].
     pub(super) fn take_stop(&self) -> bool {
         let options = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG;
-        matches!(waitid(WaitId::Pid(self.pid), options), Ok(Some(status)) if status.stopped())
+        matches!(waitid(WaitId::Pid(self.session()), options), Ok(Some(status)) if status.stopped())
     }
 }
 

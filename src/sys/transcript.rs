@@ -34,6 +34,7 @@ pub struct Locator {
     config_dir: PathBuf,
     cwd: PathBuf,
     child: Pid,
+    session: Pid,
     spawned_unix_ms: u64,
 }
 
@@ -47,28 +48,31 @@ struct SessionFile {
 }
 
 impl Locator {
-    /// For the CLI that runs as `child` (or below it, in its terminal session), started at this time in
+    /// For the CLI that runs as `child`, or elsewhere in its terminal `session`, started at this time in
     /// `cwd`, with its files in `config_dir`.
-    pub fn new(config_dir: PathBuf, cwd: PathBuf, child: Pid, spawned_unix_ms: u64) -> Self {
+    pub fn new(
+        config_dir: PathBuf,
+        cwd: PathBuf,
+        child: Pid,
+        session: Pid,
+        spawned_unix_ms: u64,
+    ) -> Self {
         Self {
             config_dir,
             cwd,
             child,
+            session,
             spawned_unix_ms,
         }
     }
 
     /// The same, with the folders that our own environment gives to the child.
-    pub(super) fn of_child(child: Pid, spawned_unix_ms: u64) -> Option<Self> {
+    pub(super) fn of_child(child: Pid, session: Pid, spawned_unix_ms: u64) -> Option<Self> {
         let config_dir = super::env("CLAUDE_CONFIG_DIR")
             .map(PathBuf::from)
             .or_else(|| Some(Path::new(&super::env("HOME")?).join(".claude")))?;
-        Some(Self::new(
-            config_dir,
-            std::env::current_dir().ok()?,
-            child,
-            spawned_unix_ms,
-        ))
+        let cwd = std::env::current_dir().ok()?;
+        Some(Self::new(config_dir, cwd, child, session, spawned_unix_ms))
     }
 
     /// Looks for the transcript and reads its last turn.
@@ -103,7 +107,7 @@ impl Locator {
         entries
             .flatten()
             .filter_map(|entry| pid_in(&entry.file_name()))
-            .filter(|pid| getsid(Some(*pid)) == Ok(self.child))
+            .filter(|pid| getsid(Some(*pid)) == Ok(self.session))
             .filter_map(fits)
             .min_by_key(|session| session.started_at)
     }
@@ -263,7 +267,8 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         let cwd = PathBuf::from("/home/dev/my proj");
         let pid = rustix::process::getpid();
-        let locator = Locator::new(dir.path().to_owned(), cwd, pid, 10_000);
+        let session = getsid(None).expect("a session");
+        let locator = Locator::new(dir.path().to_owned(), cwd, pid, session, 10_000);
         Home { dir, locator }
     }
 
@@ -331,12 +336,12 @@ mod tests {
         );
         assert!(home.locator.session().is_none(), "no id");
 
-        // Behind a launcher: our child is the leader of the terminal session, the CLI is another.
+        // Behind a launcher: our child is one process, the CLI another.
         let cli = home.locator.child;
         home.session(cli, ID, "/home/dev/my proj", 10_500);
-        home.locator.child = getsid(None).expect("a session");
-        assert_eq!(home.found(), Some(file));
         home.locator.child = Pid::from_raw(i32::MAX).expect("a number");
+        assert_eq!(home.found(), Some(file));
+        home.locator.session = home.locator.child;
         assert!(home.locator.session().is_none(), "another terminal's");
     }
 
