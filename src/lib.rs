@@ -16,23 +16,43 @@ pub mod term;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use error::Error;
+use sys::LaunchError;
+
 /// Runs the program with its arguments (without the program's name): the one place where the
 /// layers meet.
 #[expect(
     clippy::print_stderr,
-    reason = "failures before the terminal is taken over"
+    reason = "messages from before the terminal is taken over"
 )]
 pub fn run(args: Vec<OsString>) -> ExitCode {
-    if let Some(code) = sys::monitor(&args) {
-        return code;
-    }
-    let mut settings = config::Settings::default();
-    if let Some(program) = std::env::var_os("CLAUDE_RETRY_PROGRAM") {
-        settings.program = program.into();
-    }
-    settings.log = std::env::var_os("CLAUDE_RETRY_LOG").map(Into::into);
-    sys::launch(settings, &args).unwrap_or_else(|error| {
+    execute(args).unwrap_or_else(|error| {
         eprintln!("claude-retry: {error}");
         ExitCode::from(error.exit_code())
     })
+}
+
+fn execute(args: Vec<OsString>) -> Result<ExitCode, Error> {
+    match cli::parse(args)? {
+        cli::Command::Help => ctl::print(ctl::help().as_bytes()),
+        cli::Command::Version => ctl::print(ctl::version().as_bytes()),
+        cli::Command::Ctl(args) => ctl::run(args),
+        cli::Command::Run { flags, args } => {
+            let resolved = config::resolve(&config::sources(flags)?)?;
+            let origin = resolved.origin("program");
+            sys::launch(resolved.settings, &args).map_err(|error| match error {
+                LaunchError::ProgramNotFound { program } => {
+                    Error::ProgramNotFound { program, origin }
+                }
+                LaunchError::ProgramNotExecutable { program, reason } => {
+                    Error::ProgramNotExecutable {
+                        program,
+                        origin,
+                        reason,
+                    }
+                }
+                LaunchError::Own(what) => Error::Own(what),
+            })
+        }
+    }
 }

@@ -1,1 +1,82 @@
 //! The verbs of `claude-retry ctl`, a file each.
+
+mod alias;
+mod config;
+mod demo;
+mod reference;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+
+use crate::error::Error;
+
+pub use self::reference::{help, version};
+
+/// Runs one verb.
+///
+/// # Errors
+///
+/// [`Error::Usage`] for a verb or an argument that is not ours, and the verb's own.
+pub fn run(args: Vec<OsString>) -> Result<ExitCode, Error> {
+    // The fake CLI of the demo; not for people.
+    if args.first().is_some_and(|verb| verb == demo::CLI_VERB) {
+        return demo::cli(&args[1..]);
+    }
+    let matches = match reference::ctl()
+        .try_get_matches_from(std::iter::once("claude-retry ctl".into()).chain(args))
+    {
+        Ok(matches) => matches,
+        Err(error) => return usage(&error),
+    };
+    match matches.subcommand() {
+        Some(("config", _)) => config::print(),
+        Some(("completions", matches)) => {
+            let shell = matches.get_one::<clap_complete::Shell>("shell").copied();
+            print(&reference::completions(
+                shell.unwrap_or(clap_complete::Shell::Bash),
+            ))
+        }
+        Some(("man", _)) => print(&reference::man()?),
+        Some(("alias", matches)) => {
+            alias::print(matches.get_one::<String>("shell").map(String::as_str))
+        }
+        Some(("demo", _)) => demo::run(),
+        _ => print(reference::ctl().render_help().to_string().as_bytes()),
+    }
+}
+
+/// clap's words: help goes to stdout, anything else is one line of ours.
+fn usage(error: &clap::Error) -> Result<ExitCode, Error> {
+    let text = error.to_string();
+    if matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    ) {
+        return print(text.as_bytes());
+    }
+    let lines: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with("Usage:"))
+        .collect();
+    let line = lines.join("; ").replace("error: ", "");
+    let line = line.replace("For more information, try '--help'.", "");
+    let line = line.trim_end_matches([' ', ';', '.']);
+    Err(Error::Usage(format!(
+        "{line}; `claude-retry ctl --help` lists the verbs"
+    )))
+}
+
+/// Writes to stdout; a reader that has enough is no failure.
+pub(crate) fn print(text: &[u8]) -> Result<ExitCode, Error> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Error::Own(format!("failed to write: {error}")))
+        }
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}

@@ -1,0 +1,171 @@
+//! The reference of our command line, made from the table of settings: help, completions, the manual.
+//!
+//! Only `ctl` is parsed by it; the other arguments are claude's (see [`crate::cli`]).
+
+use std::fmt::Write as _;
+
+use clap::builder::PossibleValuesParser;
+use clap::{Arg, ArgAction, Command};
+use clap_complete::Shell;
+
+use crate::config::SETTINGS;
+use crate::error::Error;
+
+const ABOUT: &str =
+    "Runs the Claude Code CLI and resumes a session that a transient API error stopped";
+
+/// `claude-retry ctl`.
+pub(super) fn ctl() -> Command {
+    let shells = || {
+        Arg::new("shell")
+            .value_name("SHELL")
+            .help("the shell to write it for")
+    };
+    Command::new("ctl")
+        .bin_name("claude-retry ctl")
+        .about("Our own verbs")
+        .disable_help_subcommand(true)
+        .arg_required_else_help(true)
+        .subcommand(Command::new("config").about("Print the settings and where each came from"))
+        .subcommand(
+            Command::new("completions")
+                .about("Print completions for a shell")
+                .arg(
+                    shells()
+                        .required(true)
+                        .value_parser(clap::value_parser!(Shell)),
+                ),
+        )
+        .subcommand(Command::new("man").about("Print the manual page"))
+        .subcommand(
+            Command::new("alias")
+                .about("Print the line that makes claude mean claude-retry")
+                .arg(shells()),
+        )
+        .subcommand(Command::new("demo").about("Show it at work, with no CLI, account or network"))
+}
+
+/// All of `claude-retry`, for the documentation only.
+fn whole() -> Command {
+    let mut command = Command::new("claude-retry")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about(ABOUT)
+        .disable_help_subcommand(true)
+        .override_usage(
+            "claude-retry [--retry-NAME VALUE]... [claude's arguments]...\n       claude-retry ctl VERB",
+        );
+    for setting in SETTINGS {
+        let mut arg = Arg::new(setting.name)
+            .long(format!("retry-{}", setting.name))
+            .value_name(setting.value)
+            .action(ArgAction::Set)
+            .help(setting.help);
+        if !setting.choices.is_empty() {
+            arg = arg
+                .value_name("CHOICE")
+                .value_parser(PossibleValuesParser::new(setting.choices));
+        }
+        command = command.arg(arg);
+    }
+    command
+        .arg(
+            Arg::new("args")
+                .value_name("claude's arguments")
+                .num_args(0..)
+                .trailing_var_arg(true)
+                .help("passed to claude unchanged and in order"),
+        )
+        .subcommand(ctl().bin_name("ctl"))
+}
+
+/// `claude-retry --version`.
+pub fn version() -> String {
+    format!("claude-retry {}\n", env!("CARGO_PKG_VERSION"))
+}
+
+/// `claude-retry --help`.
+pub fn help() -> String {
+    let mut text = format!(
+        "{ABOUT}.
+
+Usage: claude-retry [--retry-…]… [claude's arguments]…
+       claude-retry ctl <verb>
+
+Every argument is claude's, except our flags before the first of claude's (-- ends
+them), and ctl as the very first. For claude's own help: claude-retry -- --help
+
+Settings (flag; variable CLAUDE_RETRY_NAME; key in ~/.config/claude-retry/config.toml):
+"
+    );
+    for setting in SETTINGS {
+        let flag = format!("--retry-{} {}", setting.name, setting.value);
+        let _ = writeln!(text, "  {flag}\n        {}", setting.help);
+    }
+    text += "
+Verbs:
+";
+    for verb in ctl().get_subcommands() {
+        let about = verb
+            .get_about()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        let _ = writeln!(text, "  ctl {:<12} {about}", verb.get_name());
+    }
+    text += "
+While it counts down: Enter on the empty prompt resumes now, Ctrl+C on it cancels, typing pauses.
+";
+    text
+}
+
+/// Completions for a shell.
+pub(super) fn completions(shell: Shell) -> Vec<u8> {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut whole(), "claude-retry", &mut text);
+    text
+}
+
+/// The manual page, in roff.
+pub(super) fn man() -> Result<Vec<u8>, Error> {
+    let failed = |error: std::io::Error| Error::Own(format!("failed to write: {error}"));
+    let mut text = Vec::new();
+    let man = clap_mangen::Man::new(whole()).section("1");
+    man.render_title(&mut text).map_err(failed)?;
+    man.render_name_section(&mut text).map_err(failed)?;
+    man.render_synopsis_section(&mut text).map_err(failed)?;
+    man.render_description_section(&mut text).map_err(failed)?;
+    man.render_options_section(&mut text).map_err(failed)?;
+    let mut more = String::from(".SH VERBS\n");
+    for verb in ctl().get_subcommands() {
+        let about = verb
+            .get_about()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        let _ = write!(more, ".TP\n\\fBctl {}\\fR\n{about}.\n", verb.get_name());
+    }
+    more += ".SH ENVIRONMENT\n";
+    for setting in SETTINGS {
+        let _ = write!(
+            more,
+            ".TP\n\\fB{}\\fR\nas \\-\\-retry\\-{}\n",
+            setting.env(),
+            setting.name.replace('-', "\\-")
+        );
+    }
+    more += "A flag beats the environment, the environment beats the file, the file beats the default.
+.TP
+\\fBCLAUDE_RETRY\\fR
+set for the child: the wrapper's process id and the inner terminal, so that it is not wrapped twice.
+.SH FILES
+.TP
+.I ~/.config/claude-retry/config.toml
+the same settings as keys in lower case with underscores ($XDG_CONFIG_HOME is respected)
+.TP
+.I ~/.local/state/claude-retry/claude-retry.log
+the log of decisions ($XDG_STATE_HOME is respected)
+.SH EXIT STATUS
+claude's own; 128+n when signal n ended it; 2 for a bad setting or argument of ours; 127 and 126 for a
+program that is not found or not executable; 125 for a failure of our own.
+";
+    text.extend_from_slice(more.as_bytes());
+    Ok(text)
+}
