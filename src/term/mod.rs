@@ -3,11 +3,14 @@
 //! Pure: no descriptor, no clock.
 
 pub mod bar;
+pub mod modes;
 pub mod overlay;
+pub mod pen;
 pub mod restore;
 pub mod scan;
 pub mod screen;
 pub mod shadow;
+mod trust;
 
 /// A terminal's size in character cells, and in pixels where the terminal tells (else 0).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -25,6 +28,11 @@ pub struct Size {
 impl Size {
     /// A size in cells, pixels unknown.
     pub const fn new(rows: u16, cols: u16) -> Self {
-        Self { rows, cols, xpixel: 0, ypixel: 0 }
+        Self {
+            rows,
+            cols,
+            xpixel: 0,
+            ypixel: 0,
+        }
     }
 }

@@ -32,7 +32,9 @@ pub struct Row {
 impl Row {
     /// The text from column `col` on (empty when the row ends before it).
     pub fn from_col(&self, col: usize) -> &str {
-        self.cells.get(col).map_or("", |cell| &self.text[cell.start as usize..])
+        self.cells
+            .get(col)
+            .map_or("", |cell| &self.text[cell.start as usize..])
     }
 }
 
