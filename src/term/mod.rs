@@ -3,11 +3,14 @@
 //! Pure: no descriptor, no clock.
 
 pub mod bar;
+pub mod modes;
 pub mod overlay;
+pub mod pen;
 pub mod restore;
 pub mod scan;
 pub mod screen;
 pub mod shadow;
+mod trust;
 
 /// A terminal's size in character cells, and in pixels where the terminal tells (else 0).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

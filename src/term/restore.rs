@@ -1,1 +1,79 @@
-//! (skeleton)
+//! The way out: bytes that undo what the child left on, and nothing else.
+
+use super::modes::{Modes, Region};
+use super::pen::Pen;
+
+/// Writes what brings a terminal in this state back to how a shell expects it; nothing where
+/// nothing was left on. `cursor` is the cursor's row and column from 0, where they are known.
+pub fn write(modes: &Modes, pen: &Pen, cursor: Option<(u16, u16)>, out: &mut Vec<u8>) {
+    if modes.is_on(2026) {
+        out.extend_from_slice(b"\x1b[?2026l");
+    }
+    if pen.link {
+        out.extend_from_slice(b"\x1b]8;;\x1b\\");
+    }
+    // Each screen has its own stack of keyboard flags: the alternate one's while it is on.
+    if let Some(mode) = modes.alternate {
+        keyboard(modes, 1, out);
+        out.extend_from_slice(format!("\x1b[?{mode}l").as_bytes());
+    }
+    keyboard(modes, 0, out);
+    if modes.other_keys {
+        out.extend_from_slice(b"\x1b[>4m");
+    }
+    for (mode, on) in modes.changed() {
+        if !matches!(mode, 6 | 2026) {
+            out.extend_from_slice(format!("\x1b[?{mode}{}", if on { 'l' } else { 'h' }).as_bytes());
+        }
+    }
+    if modes.insert {
+        out.extend_from_slice(b"\x1b[4l");
+    }
+    if modes.newline {
+        out.extend_from_slice(b"\x1b[20l");
+    }
+    if modes.keypad {
+        out.extend_from_slice(b"\x1b>");
+    }
+    if modes.cursor_style != 0 {
+        out.extend_from_slice(b"\x1b[0 q");
+    }
+    if !modes.charsets.is_default() {
+        out.extend_from_slice(b"\x0f\x1b(B\x1b)B\x1b*B\x1b+B");
+    }
+    if modes.is_on(6) || modes.region != Region::Full {
+        // Both send the cursor home.
+        let cursor = if modes.alternate.is_some() {
+            None
+        } else {
+            cursor
+        };
+        match cursor {
+            Some((row, col)) => {
+                out.extend_from_slice(b"\x1b[?6l\x1b[r");
+                let (row, col) = (u32::from(row) + 1, u32::from(col) + 1);
+                out.extend_from_slice(format!("\x1b[{row};{col}H").as_bytes());
+            }
+            None => out.extend_from_slice(b"\x1b7\x1b[r\x1b8\x1b[?6l\x1b[999;1H"),
+        }
+    }
+    if !(Pen {
+        link: false,
+        ..*pen
+    })
+    .is_default()
+    {
+        out.extend_from_slice(b"\x1b[0m");
+    }
+}
+
+/// Pops or clears the kitty keyboard flags of one screen.
+fn keyboard(modes: &Modes, screen: usize, out: &mut Vec<u8>) {
+    let pushed = modes.kitty_pushed[screen];
+    if pushed > 0 {
+        out.extend_from_slice(format!("\x1b[<{pushed}u").as_bytes());
+    }
+    if modes.kitty_set[screen] {
+        out.extend_from_slice(b"\x1b[=0u");
+    }
+}
