@@ -83,7 +83,7 @@ fn play(name: &str, version: &'static str, kind: Kind, scenario: Scenario) -> Re
 fn keep(name: &str, output: &[u8]) -> std::io::Result<PathBuf> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("real-claude");
     std::fs::create_dir_all(&folder)?;
-    let path = folder.join(name.replace("::", "-")).with_extension("bytes");
+    let path = folder.join(format!("{}.bytes", name.replace("::", "-")));
     std::fs::write(&path, output)?;
     Ok(path)
 }

@@ -25,9 +25,8 @@ pub(crate) enum Play {
     LeftAlone {
         /// What the screen shows once the first turn is over.
         shows: &'static str,
-        /// The last event of the wrapper about it, where it must have looked; else nothing of it may
-        /// have begun.
-        because: Option<&'static str>,
+        /// It reads like an error that is to be resumed: the wrapper must look closer, and keep out.
+        looks_like_one: bool,
         /// What the screen shows once the user's next turn is over.
         then: &'static str,
     },
@@ -49,7 +48,8 @@ fn scenario(name: &'static str, setup: Setup, play: Play) -> Scenario {
     Scenario { name, setup, play }
 }
 
-fn done() -> Answer {
+/// The answer that ends the trouble.
+pub(crate) fn done() -> Answer {
     Answer::text(DONE)
 }
 
@@ -151,31 +151,27 @@ fn left_alone() -> Vec<Scenario> {
             Setup::new([Answer::text(format!("{BANNER} · Rate limited")), done()]),
             Play::LeftAlone {
                 shows: BANNER,
-                because: Some("verdict"),
+                looks_like_one: true,
                 then: DONE,
             },
         ),
         scenario(
             "usage-limit",
             Setup::new([usage_limit(), done()]),
-            Play::LeftAlone {
-                shows: "hit your",
-                because: None,
-                then: DONE,
-            },
+            Play::Own(plays::usage_limit),
         ),
         scenario(
             "auth-failed",
             Setup::new([unauthorised]),
             Play::LeftAlone {
                 shows: "Please run /login",
-                because: None,
+                looks_like_one: false,
                 then: "Please run /login",
             },
         ),
         scenario(
             "compact-fails",
-            Setup::new([Answer::text("Hello."), Answer::throttle(), done()]),
+            Setup::new([Answer::text("Hello."), Answer::throttle()]),
             Play::Own(plays::compact_fails),
         ),
         scenario(

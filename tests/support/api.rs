@@ -37,7 +37,7 @@ pub(crate) enum Reply {
     },
     /// The connection is closed with no answer.
     Drop,
-    /// A stream that ends in the middle of a message.
+    /// A stream that ends behind a block of text: the message is not complete.
     Cut(String),
 }
 
@@ -89,7 +89,7 @@ impl Answer {
         Self::new(Reply::Drop)
     }
 
-    /// A message cut in the middle.
+    /// A message cut behind its first block; one cut before that, the CLI asks for again by itself.
     pub(crate) fn cut(text: impl Into<String>) -> Self {
         Self::new(Reply::Cut(text.into()))
     }
@@ -134,7 +134,7 @@ impl fmt::Display for Request {
 }
 
 struct Shared {
-    script: Vec<Answer>,
+    script: Mutex<Vec<Answer>>,
     log: Mutex<Vec<Request>>,
     gate: Semaphore,
     bell: Bell,
@@ -159,7 +159,7 @@ impl Api {
             .build()?;
         let stop = Arc::new(Notify::new());
         let shared = Arc::new(Shared {
-            script,
+            script: Mutex::new(script),
             log: Mutex::default(),
             gate: Semaphore::new(0),
             bell,
@@ -198,6 +198,11 @@ impl Api {
         let log = lock(&self.shared.log);
         let turns = log.iter().filter(|request| request.turn);
         turns.map(|request| request.text.clone()).collect()
+    }
+
+    /// Every turn from now on gets this answer.
+    pub(crate) fn answer_from_now(&self, answer: Answer) {
+        *lock(&self.shared.script) = vec![answer];
     }
 
     /// Lets one gated answer go, the one that waits or the next.
@@ -272,7 +277,8 @@ async fn respond(
         return Ok(plain(200, "{}"));
     }
     let answer = if turn {
-        shared.script[place.min(shared.script.len() - 1)].clone()
+        let script = lock(&shared.script);
+        script[place.min(script.len() - 1)].clone()
     } else {
         Answer::text("side")
     };
@@ -371,8 +377,8 @@ fn stream(model: &str, content: &Value, cut: bool) -> String {
     for delta in deltas {
         event("content_block_delta", json!({"index": 0, "delta": delta}));
     }
+    event("content_block_stop", json!({"index": 0}));
     if !cut {
-        event("content_block_stop", json!({"index": 0}));
         let delta = json!({"stop_reason": stop_reason(content), "stop_sequence": null});
         event(
             "message_delta",
