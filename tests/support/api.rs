@@ -37,7 +37,7 @@ pub(crate) enum Reply {
     },
     /// The connection is closed with no answer.
     Drop,
-    /// A stream that ends behind a block of text: the message is not complete.
+    /// A stream that turns into an error behind a block of text: the message is not complete.
     Cut(String),
 }
 
@@ -378,7 +378,10 @@ fn stream(model: &str, content: &Value, cut: bool) -> String {
         event("content_block_delta", json!({"index": 0, "delta": delta}));
     }
     event("content_block_stop", json!({"index": 0}));
-    if !cut {
+    if cut {
+        let error = json!({"type": "api_error", "message": "Internal server error"});
+        event("error", json!({"error": error}));
+    } else {
         let delta = json!({"stop_reason": stop_reason(content), "stop_sequence": null});
         event(
             "message_delta",
