@@ -35,6 +35,7 @@ impl Home {
         let directory = tempfile::Builder::new().prefix("claude-retry-").tempdir()?;
         let home = Self { directory };
         fs::create_dir(home.project())?;
+        fs::create_dir(home.scratch())?;
         let state = json!({
             "hasCompletedOnboarding": true,
             "theme": "dark",
@@ -62,6 +63,11 @@ impl Home {
         self.path().join("proj")
     }
 
+    /// For temporary files.
+    fn scratch(&self) -> PathBuf {
+        self.path().join("tmp")
+    }
+
     /// Where the wrapper logs to.
     pub(crate) fn log(&self) -> PathBuf {
         self.path().join("retry.log")
@@ -73,10 +79,11 @@ impl Home {
             Auth::OAuth => ("CLAUDE_CODE_OAUTH_TOKEN", "sk-ant-oat01-dummydummydummy"),
             Auth::ApiKey => ("ANTHROPIC_API_KEY", "sk-ant-api03-AAAAAAAAAAAAAAAAAAAA"),
         };
-        let home = self.path().to_string_lossy();
+        let (home, scratch) = (self.path().to_string_lossy(), self.scratch());
         [
             ("PATH", "/usr/local/bin:/usr/bin:/bin"),
             ("HOME", home.as_ref()),
+            ("TMPDIR", scratch.to_string_lossy().as_ref()),
             ("TERM", "xterm-256color"),
             ("COLORTERM", "truecolor"),
             ("LANG", "C.UTF-8"),
@@ -109,8 +116,14 @@ impl Home {
 
 impl Drop for Home {
     fn drop(&mut self) {
-        for pid in self.processes() {
-            terminal::kill(pid);
+        // A killed process takes a moment to go, and would write into the folder until then.
+        for _ in 0..400 {
+            let left = self.processes();
+            if left.is_empty() {
+                break;
+            }
+            left.into_iter().for_each(terminal::kill);
+            std::thread::sleep(Duration::from_millis(5));
         }
     }
 }
