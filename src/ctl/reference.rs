@@ -22,7 +22,6 @@ pub(super) fn ctl() -> Command {
             .help("the shell to write it for")
     };
     Command::new("ctl")
-        .bin_name("claude-retry ctl")
         .about("Our own verbs")
         .disable_help_subcommand(true)
         .arg_required_else_help(true)
@@ -75,7 +74,7 @@ fn whole() -> Command {
                 .trailing_var_arg(true)
                 .help("passed to claude unchanged and in order"),
         )
-        .subcommand(ctl().bin_name("ctl"))
+        .subcommand(ctl())
 }
 
 /// `claude-retry --version`.

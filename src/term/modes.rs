@@ -95,8 +95,8 @@ pub struct Modes {
     pub keypad: bool,
     /// Cursor style (DECSCUSR), 0 for the terminal's own.
     pub cursor_style: u16,
-    /// xterm's modifyOtherKeys is on.
-    pub other_keys: bool,
+    /// xterm's modifyOtherKeys, 0 for off.
+    pub other_keys: u16,
     /// The scroll region.
     pub region: Region,
     /// The character sets.
@@ -107,6 +107,8 @@ pub struct Modes {
     pub kitty_pushed: [u16; 2],
     /// Kitty keyboard flags set without a push.
     pub kitty_set: [bool; 2],
+    /// The kitty keyboard flags pushed or set last.
+    pub kitty_flags: [u16; 2],
     title: String,
     titles: Vec<String>,
     title_touched: bool,
@@ -126,12 +128,13 @@ impl Default for Modes {
             newline: false,
             keypad: false,
             cursor_style: 0,
-            other_keys: false,
+            other_keys: 0,
             region: Region::Full,
             charsets: Charsets::default(),
             alternate: None,
             kitty_pushed: [0; 2],
             kitty_set: [false; 2],
+            kitty_flags: [0; 2],
             title: String::new(),
             titles: Vec::new(),
             title_touched: false,
@@ -262,14 +265,15 @@ impl Modes {
                 self.charsets = Charsets::default();
             }
             (b'>', [], b'm') => match csi.param(0, 0) {
-                4 => self.other_keys = csi.param(1, 0) != 0,
-                0 => self.other_keys = false,
+                4 => self.other_keys = csi.param(1, 0),
+                0 => self.other_keys = 0,
                 _ => {}
             },
-            (b'>', [], b'n') if csi.param(0, 0) == 4 => self.other_keys = false,
+            (b'>', [], b'n') if csi.param(0, 0) == 4 => self.other_keys = 0,
             (b'>', [], b'u') => {
                 let depth = &mut self.kitty_pushed[usize::from(self.alternate.is_some())];
                 *depth = depth.saturating_add(1);
+                self.kitty_flags[self.screen()] = csi.param(0, 0);
             }
             (b'<', [], b'u') => {
                 let screen = self.screen();
@@ -278,6 +282,7 @@ impl Modes {
             }
             (b'=', [], b'u') => {
                 let screen = self.screen();
+                self.kitty_flags[screen] = csi.param(0, 0);
                 match csi.param(1, 1) {
                     1 => self.kitty_set[screen] = csi.param(0, 0) != 0,
                     2 => self.kitty_set[screen] |= csi.param(0, 0) != 0,

@@ -262,6 +262,29 @@ impl Compositor {
         tty.extend_from_slice(&bytes);
     }
 
+    /// The job stops: as [`Self::restore`], but the child, which is stopped as well, goes on where it was,
+    /// so that the shadow keeps its modes.
+    pub fn suspend(&mut self, tty: &mut Vec<u8>) {
+        self.hide(tty);
+        let cursor = self.shadow.cursor_known().then(|| self.shadow.cursor());
+        restore::write(self.shadow.modes(), self.shadow.pen(), cursor, tty);
+    }
+
+    /// The job goes on: sets the child's modes anew, and draws an alternate screen as it was. A child
+    /// that stopped itself had undone them, and sets and draws them itself. What was on the terminal
+    /// meanwhile is unknown: all trust is lost.
+    pub fn resume(&mut self, tty: &mut Vec<u8>) {
+        restore::again(self.shadow.modes(), tty);
+        if self.shadow.alternate() {
+            for row in 0..self.size().rows {
+                tty.extend_from_slice(format!("\x1b[0m\x1b[{};1H", u32::from(row) + 1).as_bytes());
+                self.shadow.write_row(row, tty);
+            }
+            self.shadow.write_cursor(tty);
+        }
+        self.trust_lost();
+    }
+
     fn feed(&mut self, bytes: &[u8]) {
         let shadow = &mut self.shadow;
         self.scanner.feed(bytes, |token| shadow.apply(&token));

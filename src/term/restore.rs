@@ -18,7 +18,7 @@ pub fn write(modes: &Modes, pen: &Pen, cursor: Option<(u16, u16)>, out: &mut Vec
         out.extend_from_slice(format!("\x1b[?{mode}l").as_bytes());
     }
     keyboard(modes, 0, out);
-    if modes.other_keys {
+    if modes.other_keys != 0 {
         out.extend_from_slice(b"\x1b[>4m");
     }
     for (mode, on) in modes.changed() {
@@ -64,6 +64,41 @@ pub fn write(modes: &Modes, pen: &Pen, cursor: Option<(u16, u16)>, out: &mut Vec
     .is_default()
     {
         out.extend_from_slice(b"\x1b[0m");
+    }
+}
+
+/// Writes what sets anew what [`write()`] undid: the job was stopped and goes on, and the child, which did
+/// not stop itself, does not know. The scroll region, charsets and origin mode are left to its repaint.
+pub fn again(modes: &Modes, out: &mut Vec<u8>) {
+    if let Some(mode) = modes.alternate {
+        keyboard_again(modes, 0, out);
+        out.extend_from_slice(format!("\x1b[?{mode}h").as_bytes());
+    }
+    keyboard_again(modes, modes.screen(), out);
+    if modes.other_keys != 0 {
+        out.extend_from_slice(format!("\x1b[>4;{}m", modes.other_keys).as_bytes());
+    }
+    for (mode, on) in modes.changed() {
+        if !matches!(mode, 6 | 2026) {
+            out.extend_from_slice(format!("\x1b[?{mode}{}", if on { 'h' } else { 'l' }).as_bytes());
+        }
+    }
+    if modes.keypad {
+        out.extend_from_slice(b"\x1b=");
+    }
+    if modes.cursor_style != 0 {
+        out.extend_from_slice(format!("\x1b[{} q", modes.cursor_style).as_bytes());
+    }
+}
+
+/// Pushes or sets the kitty keyboard flags of one screen.
+fn keyboard_again(modes: &Modes, screen: usize, out: &mut Vec<u8>) {
+    let flags = modes.kitty_flags[screen];
+    for _ in 0..modes.kitty_pushed[screen] {
+        out.extend_from_slice(format!("\x1b[>{flags}u").as_bytes());
+    }
+    if modes.kitty_set[screen] {
+        out.extend_from_slice(format!("\x1b[={flags}u").as_bytes());
     }
 }
 

@@ -440,8 +440,7 @@ impl Session {
     /// The job stops: the terminal goes to somebody else.
     fn stand_aside(&mut self, t: Duration, out: &mut Outbox) {
         self.abandon_typing(t, out);
-        self.screen.hide(&mut out.tty);
-        self.screen.restore(&mut out.tty);
+        self.screen.suspend(&mut out.tty);
         self.stopped_at = Some(t + self.stopped);
     }
 
@@ -449,8 +448,7 @@ impl Session {
         if let Some(at) = self.stopped_at.take() {
             self.stopped += now.elapsed.saturating_sub(at);
         }
-        self.screen.trust_lost();
-        self.screen.reapply(&mut out.tty);
+        self.screen.resume(&mut out.tty);
         let t = self.time(now);
         self.schedule_look(t);
         self.draw_due = Some(t + DRAW_AFTER);

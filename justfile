@@ -1,0 +1,31 @@
+# Each recipe is a step of .ci/run, or something larger to run by hand.
+
+# The tests that need nothing but cargo.
+test:
+    cargo test
+
+fmt:
+    cargo fmt --check
+
+clippy:
+    cargo clippy --all-targets -- -D warnings
+
+doc:
+    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
+
+# The real CLI, from npm: every scenario on each supported version.
+real:
+    scripts/install-claude.sh 2.1.145 2.1.330
+    CLAUDE_RETRY_REAL=1 cargo test --release --test real_claude
+
+# All of it, as the CI does.
+ci:
+    .ci/run
+
+# Two hundred thousand random streams through the compositor.
+streams:
+    CLAUDE_RETRY_STREAMS=200000 cargo test --release --test compositor
+
+# What the bar looks like, with no CLI, no account and no network.
+demo:
+    cargo run --release -- ctl demo
