@@ -154,6 +154,34 @@ fn a_large_paste_waits_for_the_child_and_output_does_not_wait_for_it() {
     assert!(fs::read(&got).expect("what it got") == paste);
 }
 
+#[test]
+fn a_child_may_end_with_its_input_unread() {
+    let tmp = tempfile::tempdir().expect("a folder");
+    let go = tmp.path().join("go");
+    pty::fifo(&go);
+    let words = "stty raw -echo; echo ready; cat \"$1\"; exit 3";
+    let args = [go.to_str().expect("a plain path")];
+    let mut terminal = Terminal::start(script(wrapped("/bin/sh"), words, &args));
+    terminal.expect("ready");
+    let mut keyboard = terminal.keyboard();
+    let (sender, typed) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        while keyboard.write_all(&[b'x'; 4096]).is_ok() && sender.send(()).is_ok() {}
+    });
+    // Much more than its terminal holds: the rest waits in us.
+    for _ in 0..32 {
+        typed.recv_timeout(pty::PATIENCE).expect("it is taken");
+    }
+    drop(patiently("the child waits", move || {
+        fs::OpenOptions::new()
+            .write(true)
+            .open(go)
+            .expect("the pipe")
+    }));
+    drop(typed);
+    assert_eq!(terminal.finish().1.code(), Some(3));
+}
+
 /// Not a test: the child of [`sizes_are_passed_on_with_pixels`], which prints the size at every byte.
 #[test]
 fn child_that_prints_the_size() {

@@ -33,6 +33,7 @@ fn kill(signal: &str, pid: &str) {
         "QUIT" => Signal::QUIT,
         "TSTP" => Signal::TSTP,
         "KILL" => Signal::KILL,
+        "CONT" => Signal::CONT,
         other => panic!("no signal {other}"),
     };
     pty::kill(pid, signal);
@@ -181,6 +182,22 @@ fn a_child_that_will_not_end_is_killed_after_its_grace() {
     kill("HUP", &us);
     assert_eq!(terminal.finish().1.code(), Some(128 + 1));
     gone(&child);
+}
+
+#[test]
+fn last_words_that_nobody_has_read_yet_are_shown() {
+    let mut terminal = child(
+        "us=${CLAUDE_RETRY%%:*}; echo us=$us; echo leader=$PPID; read line; \
+         kill -STOP $us; echo last words; exit 3",
+    );
+    let (us, leader) = (terminal.value("us"), terminal.value("leader"));
+    terminal.send(b"\n");
+    // Both have ended before we get to read a byte.
+    gone(&leader);
+    kill("CONT", &us);
+    let (output, status) = terminal.finish();
+    assert!(output.ends_with(b"last words\r\n"));
+    assert_eq!(status.code(), Some(3));
 }
 
 #[test]

@@ -86,7 +86,8 @@ pub(super) fn run(
 /// What woke the loop.
 enum Ready {
     TtyWritable,
-    ChildWritable,
+    /// Or closed for good.
+    ChildWritable(bool),
     Signal(Got),
     Time,
     ChildReadable,
@@ -213,7 +214,8 @@ impl Driver {
             };
             match ready {
                 Ready::TtyWritable => self.write_tty(),
-                Ready::ChildWritable => self.write_child(),
+                Ready::ChildWritable(true) => self.write_child(),
+                Ready::ChildWritable(false) => self.to_child.clear(),
                 Ready::Signal(got) => self.on_signal(got).await?,
                 Ready::Time => self.on_time(),
                 Ready::ChildReadable => drop(self.read_child()?),
@@ -230,8 +232,8 @@ impl Driver {
         })
     }
 
-    /// Waits for the next thing to do. What we have to write comes first, so no chunk waits for another
-    /// one to be read; neither reader may starve the other.
+    /// Waits for the next thing to do. What we have to write comes before what is to be read, so no chunk
+    /// waits for another one; neither reader may starve the other, and nothing starves a signal.
     async fn ready(&mut self) -> io::Result<Ready> {
         let at = self.next_time();
         let write_tty = self.may_write_tty() && !self.to_tty.is_empty();
@@ -253,9 +255,9 @@ impl Driver {
         };
         tokio::select! {
             biased;
-            ok = self.tty.writable(), if write_tty => ok.map(|()| Ready::TtyWritable),
-            ok = self.pty.writable(), if write_child => ok.map(|()| Ready::ChildWritable),
             got = self.signals.next() => Ok(Ready::Signal(got)),
+            ok = self.tty.writable(), if write_tty => ok.map(|()| Ready::TtyWritable),
+            open = self.pty.writable(), if write_child => open.map(Ready::ChildWritable),
             () = time => Ok(Ready::Time),
             ready = readers => ready,
         }

@@ -6,7 +6,7 @@
 //! own session and a process group of its own. The monitor is that parent, and a mirror: it stops when the
 //! CLI stops, continues it when it is continued, and ends as the CLI ends.
 //!
-//! It is this program again, as `ctl monitor PATH ARG0 [ARGUMENT…]`, with the pty on stdin and stdout and a
+//! It is this program again, as `ctl monitor PATH NAME [ARGUMENT…]`, with the pty on stdin and stdout and a
 //! pipe to us on stderr. On that it tells one line: the CLI's process number, or `!` and why there is none.
 
 use std::ffi::{OsStr, OsString};
@@ -62,15 +62,15 @@ pub(super) fn read_report(pipe: impl io::Read) -> io::Result<Pid> {
 /// arguments mean anything else.
 pub fn monitor(args: &[OsString]) -> Option<ExitCode> {
     match args {
-        [ctl, verb, path, arg0, args @ ..] if [ctl, verb] == VERB.map(OsStr::new) => {
-            Some(run(path, arg0, args))
+        [ctl, verb, path, name, args @ ..] if [ctl, verb] == VERB.map(OsStr::new) => {
+            Some(run(path, name, args))
         }
         _ => None,
     }
 }
 
-fn run(path: &OsStr, arg0: &OsStr, args: &[OsString]) -> ExitCode {
-    match spawn(path, arg0, args) {
+fn run(path: &OsStr, name: &OsStr, args: &[OsString]) -> ExitCode {
+    match spawn(path, name, args) {
         Ok(child) => {
             tell(&child.id().to_string());
             // Nobody reads the pipe any more.
@@ -88,10 +88,10 @@ fn tell(line: &str) {
     let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 
-fn spawn(path: &OsStr, arg0: &OsStr, args: &[OsString]) -> io::Result<Child> {
+fn spawn(path: &OsStr, name: &OsStr, args: &[OsString]) -> io::Result<Child> {
     let terminal = io::stdout().as_fd().try_clone_to_owned()?;
     let mut command = Command::new(path);
-    command.arg0(arg0).args(args).stderr(terminal);
+    command.arg0(name).args(args).stderr(terminal);
     let take_foreground = || {
         setpgid(None, None)?;
         // A group in the background that takes the terminal is stopped by SIGTTOU, unless it ignores

@@ -146,8 +146,11 @@ impl Pty {
         self.master.readable().await.map(drop)
     }
 
-    pub(super) async fn writable(&self) -> io::Result<()> {
-        self.master.writable().await.map(drop)
+    /// Waits until the child's side takes input; false when that is closed for good. A write does not
+    /// tell: with its buffer full, Linux says "not now" for ever.
+    pub(super) async fn writable(&self) -> io::Result<bool> {
+        let guard = self.master.writable().await?;
+        Ok(!guard.ready().is_write_closed())
     }
 
     /// One read. 0 when nobody has the child's side open any more, which Linux calls `EIO`.
