@@ -26,6 +26,9 @@ use sys::LaunchError;
     reason = "messages from before the terminal is taken over"
 )]
 pub fn run(args: Vec<OsString>) -> ExitCode {
+    if let Some(code) = sys::monitor(&args) {
+        return code;
+    }
     execute(args).unwrap_or_else(|error| {
         eprintln!("claude-retry: {error}");
         ExitCode::from(error.exit_code())
