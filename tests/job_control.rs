@@ -188,7 +188,8 @@ fn a_child_that_will_not_end_is_killed_after_its_grace() {
 fn last_words_that_nobody_has_read_yet_are_shown() {
     let mut terminal = child(
         "us=${CLAUDE_RETRY%%:*}; echo us=$us; echo leader=$PPID; read line; \
-         kill -STOP $us; echo last words; exit 3",
+         kill -STOP $us; [ ! -r /proc/$us/stat ] || until grep -q ') T ' /proc/$us/stat; do :; done; \
+         echo last words; exit 3",
     );
     let (us, leader) = (terminal.value("us"), terminal.value("leader"));
     terminal.send(b"\n");
