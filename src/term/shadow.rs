@@ -1367,6 +1367,8 @@ impl Shadow {
             | b"113" | b"114" | b"115" | b"116" | b"117" | b"118" | b"119" | b"633" | b"777" => {}
             // A fresh line is begun where the cursor is not at a line's start.
             b"133" if !rest.starts_with(b"A") && !rest.starts_with(b"L") => {}
+            // A question draws nothing, whatever it is about; the CLI asks `7501;?`.
+            _ if rest == b"?" => {}
             b"1337" if !rest.starts_with(b"File") && !rest.starts_with(b"Multipart") => {}
             _ => self.lose(),
         }
