@@ -576,3 +576,25 @@ fn at_the_childs_end_the_bar_is_gone_and_the_modes_are_undone() {
     assert!(tty.contains("\x1b[?2004l"), "{tty:?}");
     assert_eq!(world.session.next_deadline(), None);
 }
+
+#[test]
+fn enter_right_after_the_submitting_enter_is_taken_and_after_a_letter_it_is_not() {
+    let mut world = start(settings());
+    types(&mut world, "hello");
+    types(&mut world, "\r");
+    let now = world.now().unix_ms;
+    let frame = world.outside.fails(now, THROTTLE);
+    world.event(Event::ChildOutput(&frame));
+    world.run_for(MS(200));
+    assert!(waiting(&world));
+    types(&mut world, "\r");
+    world.run_for(S(1));
+    assert_eq!(turns(&world), ["hello", "continue"]);
+
+    // The CLI is slow to draw the letter: the prompt still looks empty.
+    let mut world = throttled(settings());
+    world.outside.deaf = true;
+    world.child.clear();
+    types(&mut world, "a\r");
+    assert_eq!(world.child, b"a\r");
+}

@@ -93,7 +93,14 @@ fn what_is_shown_can_be_read_back() {
     let first = resolve(&sources(&flags, &[], "")).expect("good").settings;
     let file: String = SETTINGS
         .iter()
-        .map(|setting| format!("{} = {}\n", setting.key(), setting.show(&first)))
+        .flat_map(|setting| {
+            [
+                setting.key(),
+                " = ".into(),
+                setting.show(&first),
+                "\n".into(),
+            ]
+        })
         .collect();
     assert_eq!(
         resolve(&sources(&[], &[], &file)).expect(&file).settings,

@@ -1,5 +1,6 @@
 //! Values as they are written: durations, switches, lists.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use toml::de::DeValue;
@@ -67,7 +68,7 @@ pub(super) fn show_duration(duration: Duration) -> String {
     let mut text = String::new();
     for (unit, size) in [("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)] {
         if millis >= size {
-            text += &format!("{}{unit}", millis / size);
+            let _ = write!(text, "{}{unit}", millis / size);
             millis %= size;
         }
     }

@@ -58,7 +58,7 @@ fn recovered_by(stage: &Stage, resumes: usize, turns: &[&str]) -> Outcome {
             format!("{found} times {event:?} in the log, not {resumes}")
         })?;
     }
-    stage.expect_no_event(&["panic", "gave-up"])
+    stage.expect_no_event(&["failed", "gave-up"])
 }
 
 fn recovers(stage: &mut Stage, turns: &[&str]) -> Outcome {
@@ -86,7 +86,7 @@ fn goes_on(stage: &Stage, then: &str) -> Outcome {
     ensure(!turns.iter().any(|turn| turn.ends_with("continue")), || {
         format!("resumed: {turns:?}")
     })?;
-    stage.expect_no_event(&["typing", "typed", "resumed", "panic"])
+    stage.expect_no_event(&["typing", "typed", "resumed", "failed"])
 }
 
 fn left_alone(stage: &mut Stage, shows: &str, looks_like_one: bool, then: &str) -> Outcome {
@@ -94,7 +94,8 @@ fn left_alone(stage: &mut Stage, shows: &str, looks_like_one: bool, then: &str) 
     stage.ask("hello there")?;
     stage.see_text(shows)?;
     stage.prompt("")?;
-    if looks_like_one {
+    // 2.1.330 marks an answer, and only an answer, with a line that tells when it was done.
+    if looks_like_one && stage.version() == "2.1.145" {
         stage.logged("candidate")?;
     }
     kept_out(stage)?;
@@ -320,6 +321,11 @@ pub(crate) fn bar(stage: &mut Stage) -> Outcome {
     stage.prompt("")?;
     stage.quiet(AT_REST)?;
     let without = stage.screen();
+    // Killed, 2.1.330 would start with another renderer the next time.
+    stage.press(Key::Ctrl(b'c'))?;
+    stage.see_text("again to exit")?;
+    stage.press(Key::Ctrl(b'c'))?;
+    stage.ended()?;
 
     stage.start()?;
     stage.ask("hello there")?;

@@ -202,7 +202,11 @@ fn keys_and_bar(throttled: &dyn Fn() -> Setup) -> Vec<Scenario> {
             Setup::new([Answer::throttle()]).wait("100ms"),
             Play::Own(plays::spent),
         ),
-        scenario("bar", throttled().wait(SETTING_UP), Play::Own(plays::bar)),
+        scenario(
+            "bar",
+            Setup::new([Answer::throttle(), done(), Answer::throttle(), done()]).wait(SETTING_UP),
+            Play::Own(plays::bar),
+        ),
         scenario(
             "resized",
             throttled().wait(SETTING_UP),

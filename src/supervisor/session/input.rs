@@ -111,7 +111,7 @@ impl Session {
 
     /// The prompt is free on the screen as it stands, and nothing was typed that it may not show yet.
     fn prompt_is_idle(&self, t: Duration) -> bool {
-        self.last_key.is_none_or(|key| t >= key + TYPING_GAP)
+        self.last_text.is_none_or(|text| t >= text + TYPING_GAP)
             && prompt::read(&self.screen.screen()) == Prompt::Free
     }
 
@@ -136,7 +136,11 @@ impl Session {
             return;
         }
         self.last_key = Some(t);
+        self.last_text = matches!(kind, Kind::Text | Kind::Key)
+            .then_some(t)
+            .or(self.last_text);
         if kind == Kind::Enter {
+            self.last_text = None;
             // Perhaps a new message: what happens now is the user's turn.
             self.entered_ms = Some(unix_ms);
             self.rejected = None;

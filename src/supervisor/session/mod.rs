@@ -183,7 +183,10 @@ pub struct Session {
     recheck: u32,
     /// The error block that was judged not to be ours.
     rejected: Option<String>,
+    /// When the user last typed anything.
     last_key: Option<Duration>,
+    /// When the user last typed what may stand in the prompt, undrawn as yet; none since an Enter.
+    last_text: Option<Duration>,
     /// While the job is stopped: since when.
     stopped_at: Option<Duration>,
     /// For how long it was stopped in all.
@@ -229,6 +232,7 @@ impl Session {
             recheck: 0,
             rejected: None,
             last_key: None,
+            last_text: None,
             stopped_at: None,
             stopped: Duration::ZERO,
             settings,
