@@ -81,10 +81,12 @@ fn without_a_terminal_it_becomes_the_program_with_all_arguments() {
     assert_eq!(ran.code, 7);
 }
 
+/// Arguments, environment, and what the message must contain.
+type Case<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], &'a str);
+
 #[test]
 fn bad_input_is_one_line_that_names_culprit_and_remedy_and_code_2() {
     let home = home();
-    type Case<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], &'a str);
     let cases: &[Case<'_>] = &[
         (&["--retry-capp", "1s"], &[], "did you mean --retry-cap?"),
         (&["--retry-cap"], &[], "--retry-cap needs a value"),
