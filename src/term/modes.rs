@@ -220,6 +220,8 @@ impl Modes {
                     b'>' => self.keypad = false,
                     b'c' => {
                         let kept = std::mem::take(self);
+                        // Terminals differ in whether this ends an open update.
+                        self.set_bit(2026, kept.is_on(2026));
                         self.title = kept.title;
                         self.cursor_queries = kept.cursor_queries;
                         self.title_touched = kept.title_touched;
@@ -256,13 +258,11 @@ impl Modes {
             (0, [], b't') => self.window(csi),
             (0, [b' '], b'q') => self.cursor_style = csi.param(0, 0),
             (0, [b'!'], b'p') => {
-                self.insert = false;
-                self.keypad = false;
-                self.set_private(1, false);
-                self.set_private(6, false);
-                self.set_private(25, true);
+                // A soft reset: not every terminal knows it, so what was on may be on still.
                 self.region = Region::Unknown;
-                self.charsets = Charsets::default();
+                if !self.charsets.is_default() {
+                    self.charsets.forget();
+                }
             }
             (b'>', [], b'm') => match csi.param(0, 0) {
                 4 => self.other_keys = csi.param(1, 0),

@@ -94,8 +94,8 @@ impl Compositor {
         let touched = self.shadow.modes_mut().take_title_touched();
         let set = self.shadow.modes_mut().take_title_set();
         if let Some(title) = title {
-            if touched && boundary {
-                // The child saves or reads the title: it shall find its own.
+            if boundary && (touched || !self.scanner.at_boundary()) {
+                // The child saves or reads the title, or may be about to: it shall find its own.
                 write_title(&title, tty);
                 self.our_title = None;
             } else if set {

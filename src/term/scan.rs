@@ -267,18 +267,16 @@ impl Scanner {
     fn escape(&mut self, byte: u8, sink: &mut impl FnMut(Token<'_>)) {
         match byte {
             0x20..=0x2f => {
-                self.csi.intermediates.push(byte);
-                self.state = State::EscapeIntermediate;
-                if self.csi.intermediates.len() > INTERMEDIATE_LIMIT {
-                    self.state = State::Ground;
-                    sink(Token::Broken(Broken::Sequence));
+                // One too many marks the sequence as too long.
+                if self.csi.intermediates.len() <= INTERMEDIATE_LIMIT {
+                    self.csi.intermediates.push(byte);
                 }
+                self.state = State::EscapeIntermediate;
                 return;
             }
-            0x80.. => {
-                self.state = State::Ground;
-                return sink(Token::Broken(Broken::Sequence));
-            }
+            // Some terminals go on with the sequence, some end it: until the next one begins this is
+            // no boundary.
+            0x80.. => return sink(Token::Broken(Broken::Sequence)),
             _ => {}
         }
         if self.state == State::Escape {
@@ -297,6 +295,9 @@ impl Scanner {
             }
         }
         self.state = State::Ground;
+        if self.csi.intermediates.len() > INTERMEDIATE_LIMIT {
+            return sink(Token::Broken(Broken::Sequence));
+        }
         sink(Token::Esc {
             intermediates: &self.csi.intermediates,
             last: byte,

@@ -51,6 +51,8 @@ struct Saved {
     pen: Pen,
     charsets: Charsets,
     origin: bool,
+    /// By SCOSC, whose slot may be another one than DECSC's.
+    ansi: bool,
 }
 
 /// The shadow.
@@ -63,6 +65,8 @@ pub struct Shadow {
     row_known: bool,
     /// How many columns the cursor may be off.
     drift: u16,
+    /// A wrap may be pending though the cursor has moved: some terminals forget it later than others.
+    wrap_unclear: bool,
     tail: Tail,
     /// Rows of the main and of the alternate screen.
     rows: [Rows; 2],
@@ -106,6 +110,7 @@ impl Shadow {
             pen: Pen::default(),
             row_known: true,
             drift: size.cols,
+            wrap_unclear: false,
             tail: Tail::default(),
             rows: [Rows::new(size, false), Rows::new(size, false)],
             saved: [None, None],
@@ -210,7 +215,7 @@ impl Shadow {
             Token::Osc(data) => self.command(data),
             Token::Str(kind, data) => self.string(*kind, data),
             Token::Broken(Broken::Utf8) => self.replacement(),
-            Token::Broken(Broken::Sequence) => self.lose(),
+            Token::Broken(Broken::Sequence) => self.unknown(),
         }
         self.modes.apply(token);
     }
@@ -281,7 +286,7 @@ impl Shadow {
         }
         let last = self.size.cols - 1;
         // At the last column the answer does not tell whether a wrap is pending.
-        let certain = self.drift == 0 || col < last;
+        let certain = self.drift == 0 || (col < last && !self.wrap_unclear);
         self.go_to(row, col);
         self.row_known = true;
         if certain {
@@ -290,7 +295,7 @@ impl Shadow {
             self.drift = 1;
         }
         if !row_fits || own_col != col {
-            self.tail = Tail::default();
+            self.tail.known = false;
         }
     }
 
@@ -404,6 +409,12 @@ impl Shadow {
         self.tail = Tail::default();
     }
 
+    /// A sequence that is not on the lists: it could also have set the pen.
+    fn unknown(&mut self) {
+        self.lose();
+        self.pen.unknown = true;
+    }
+
     fn forget_saved(&mut self) {
         let index = self.index();
         if let Some(saved) = &mut self.saved[index] {
@@ -422,6 +433,7 @@ impl Shadow {
             let cols = self.size.cols;
             self.feed_csi(cols, 'G');
             self.drift = self.drift.max(1);
+            self.wrap_unclear = true;
         }
     }
 
@@ -561,7 +573,8 @@ impl Shadow {
         self.rows[index].limit(row, uncertain);
         self.tail = Tail {
             after_text: true,
-            known: plain && uncertain == u16::MAX,
+            // A wide character at a row's start, drawn anew, may change how the row above it wraps.
+            known: plain && uncertain == u16::MAX && (col > 1 || text.is_ascii()),
             ..Tail::default()
         };
     }
@@ -609,7 +622,6 @@ impl Shadow {
             if plain {
                 self.rows[index].cover(next, 0, width);
             }
-            // What stands above a wide character that wrapped depends on that character.
             self.tail = Tail {
                 after_text: true,
                 known: plain && width == 1 && uncertain == u16::MAX,
@@ -623,8 +635,6 @@ impl Shadow {
         self.blank = false;
         let (row, col) = self.cursor();
         if !self.row_known {
-            self.feed(character.encode_utf8(&mut [0; 4]).as_bytes());
-            self.repaint_all();
             return self.lose_rows();
         }
         if character == '\u{fffd}' {
@@ -663,13 +673,15 @@ impl Shadow {
             }
             return;
         }
+        // vt100 makes the cell wide for VS16, and panics when that does not fit.
+        if character != '\u{fe0f}' {
+            self.feed(character.encode_utf8(&mut [0; 4]).as_bytes());
+        }
         let off = self.drift + 2;
         if usize::from(col) + usize::from(off) + 2 > usize::from(self.size.cols) {
-            self.feed(character.encode_utf8(&mut [0; 4]).as_bytes());
             self.repaint_all();
             self.lose();
         } else {
-            self.feed(character.encode_utf8(&mut [0; 4]).as_bytes());
             self.repaint(row);
             self.rows[index].limit(row, base.saturating_sub(self.drift));
             self.rows[index].set_wide(row);
@@ -713,7 +725,9 @@ impl Shadow {
             b'\n' | 0x0b | 0x0c => {
                 self.line_feed();
                 if self.modes.newline {
-                    self.carriage_return();
+                    // Not every terminal knows this mode.
+                    self.drift = self.size.cols;
+                    self.wrap_unclear = true;
                 }
             }
             b'\r' => self.carriage_return(),
@@ -725,6 +739,7 @@ impl Shadow {
     fn carriage_return(&mut self) {
         self.feed(b"\r");
         self.drift = 0;
+        self.wrap_unclear = false;
         if self.modes.is_on(69) {
             self.drift = self.size.cols;
         }
@@ -735,6 +750,7 @@ impl Shadow {
         let (row, col) = self.cursor();
         let index = self.index();
         if !self.row_known || self.wrap_pending() {
+            self.wrap_unclear = true;
             return self.lose();
         }
         // Some terminals put the tab itself into the cell.
@@ -808,6 +824,8 @@ impl Shadow {
                 let index = self.index();
                 self.rows[index].scroll_down(top, bottom, 1, known);
             }
+            // Above the region nothing scrolls; vt100 would.
+            Some(_) if row == 0 => return self.moved(),
             Some(_) => {}
         }
         self.feed(b"\x1bM");
@@ -815,7 +833,7 @@ impl Shadow {
         self.moved();
     }
 
-    fn save(&mut self) {
+    fn save(&mut self, ansi: bool) {
         let (row, col) = self.cursor();
         let index = self.index();
         let drift = if self.wrap_pending() {
@@ -831,16 +849,16 @@ impl Shadow {
             pen: self.pen,
             charsets: self.modes.charsets,
             origin: self.modes.is_on(6),
+            ansi,
         });
     }
 
-    fn restore(&mut self) {
+    fn restore(&mut self, ansi: bool) {
         self.moved();
         let index = self.index();
-        let Some(saved) = self.saved[index].clone() else {
-            self.lose();
-            self.pen.unknown = true;
-            return;
+        let Some(saved) = self.saved[index].clone().filter(|saved| saved.ansi == ansi) else {
+            self.modes.charsets.forget();
+            return self.unknown();
         };
         if saved.origin || self.modes.is_on(6) {
             self.lose();
@@ -867,8 +885,8 @@ impl Shadow {
 
     fn escape(&mut self, intermediates: &[u8], last: u8) {
         match (intermediates, last) {
-            ([], b'7') => self.save(),
-            ([], b'8') => self.restore(),
+            ([], b'7') => self.save(false),
+            ([], b'8') => self.restore(false),
             ([], b'D') => self.line_feed(),
             ([], b'E') => {
                 self.line_feed();
@@ -892,7 +910,7 @@ impl Shadow {
             | ([b'(' | b')' | b'*' | b'+' | b'-' | b'.' | b'/'], _)
             | ([b'%'], b'G')
             | ([b' '], b'F' | b'G') => {}
-            _ => self.lose(),
+            _ => self.unknown(),
         }
     }
 
@@ -900,7 +918,7 @@ impl Shadow {
 
     fn control_sequence(&mut self, csi: &Csi, direct: bool) {
         if csi.has_sub() && csi.last != b'm' {
-            return self.lose();
+            return self.unknown();
         }
         match (csi.marker, csi.intermediates.as_slice(), csi.last) {
             (0, [], b'm') => self.sgr(csi),
@@ -919,6 +937,7 @@ impl Shadow {
             (0, [], b'G' | b'`') => {
                 self.feed_csi(csi.param(0, 1), 'G');
                 self.drift = 0;
+                self.wrap_unclear = false;
                 self.moved();
                 if self.modes.is_on(6) || self.modes.is_on(69) {
                     self.lose();
@@ -930,6 +949,7 @@ impl Shadow {
                 self.row_known =
                     !(self.modes.is_on(69) || (self.modes.is_on(6) && self.region().is_none()));
                 self.drift = 0;
+                self.wrap_unclear = false;
                 self.moved();
             }
             (0, [], b'd') => {
@@ -945,6 +965,7 @@ impl Shadow {
             (0, [], b'Z' | b'I') => {
                 self.settle_wrap();
                 self.drift = self.size.cols;
+                self.wrap_unclear = true;
                 self.moved();
             }
             (0, [], b'J') => self.erase_display(csi.param(0, 0)),
@@ -986,13 +1007,10 @@ impl Shadow {
             | (b'=', [], b'c')
             | (b'?', [], b'n' | b'u' | b's' | b'm' | b'g' | b'S' | b'c')
             | (b'?' | 0, [b'$'], b'p') => {}
-            // Without left and right margins this only saves the cursor, into a slot of its own.
-            (0, [], b's') if !self.modes.is_on(69) => {}
-            (0, [b'!'], b'p') => {
-                self.lose();
-                self.pen.unknown = true;
-            }
-            _ => self.lose(),
+            // Without left and right margins these save and restore the cursor.
+            (0, [], b's') if !self.modes.is_on(69) => self.save(true),
+            (0, [], b'u') => self.restore(true),
+            _ => self.unknown(),
         }
     }
 
@@ -1254,11 +1272,11 @@ impl Shadow {
     fn set_private(&mut self, mode: u16, on: bool) {
         match mode {
             6 => {
-                let last = if on { 'h' } else { 'l' };
                 self.ground();
-                self.feed(format!("\x1b[?6{last}").as_bytes());
-                self.row_known = self.modes.region != Region::Unknown;
-                self.drift = 0;
+                self.feed(if on { b"\x1b[?6h" } else { b"\x1b[?6l" });
+                // Some terminals home the cursor only when it is turned on.
+                self.row_known = false;
+                self.drift = self.size.cols;
                 self.moved();
             }
             25 => self.feed(if on { b"\x1b[?25h" } else { b"\x1b[?25l" }),
@@ -1319,7 +1337,7 @@ impl Shadow {
         } else {
             self.drift
         };
-        self.save();
+        self.save(false);
         self.feed(b"\x1b[?1049h");
         self.go_to(row, col);
         self.rows[1] = Rows::new(self.size, self.scrolled_in_known());
@@ -1338,7 +1356,7 @@ impl Shadow {
             return self.lose();
         }
         self.feed(b"\x1b[?1049l");
-        self.restore();
+        self.restore(false);
         if self.modes.region != Region::Full {
             self.modes.region = Region::Unknown;
         }

@@ -38,9 +38,12 @@ impl Rows {
     /// The row can be drawn over and put back.
     pub(super) fn is_trusted(&self, row: u16) -> bool {
         let row = usize::from(row);
-        let above = row
-            .checked_sub(1)
-            .is_some_and(|above| self.rows[above].soft);
+        // A wide character at a row's start may belong to how the row above wraps; above the first
+        // row there is scrollback.
+        let above = match row.checked_sub(1) {
+            Some(above) => self.rows[above].soft,
+            None => self.rows[0].wide,
+        };
         self.rows
             .get(row)
             .is_some_and(|trust| trust.known_to >= self.cols && !trust.soft && !above)
