@@ -1,4 +1,8 @@
 //! While nothing is wrong the wrapper is not there: bytes, sizes, environment, codes, terminal.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "deadlines of waits on the outside"
+)]
 
 #[path = "support/pty.rs"]
 mod pty;

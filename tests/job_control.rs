@@ -1,4 +1,8 @@
 //! Stopping, going on and ending, as a job of a shell.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "deadlines of waits on the outside"
+)]
 
 #[path = "support/pty.rs"]
 mod pty;

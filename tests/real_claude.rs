@@ -3,6 +3,10 @@
 //!
 //! It runs when `CLAUDE_RETRY_REAL=1` is set, two scenarios at a time, each at most a minute, with no
 //! second try. Arguments are those of the standard harness: `-- throttle --test-threads 1`.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "deadlines of waits on the outside"
+)]
 
 mod real;
 mod support;

@@ -16,6 +16,7 @@ pub(super) struct Clock {
 }
 
 impl Clock {
+    #[expect(clippy::disallowed_methods, reason = "this is the clock")]
     pub(super) fn instant() -> Instant {
         Instant::now()
     }
@@ -56,6 +57,7 @@ impl Clock {
 }
 
 /// The wall clock, in milliseconds since the Unix epoch.
+#[expect(clippy::disallowed_methods, reason = "this is the clock")]
 pub(super) fn unix_ms() -> u64 {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
