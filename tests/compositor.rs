@@ -166,10 +166,12 @@ impl<'a> Run<'a> {
         compositor.set_synchronized(case.synchronized);
         if let Some((row, col)) = case.inline {
             let old = |line: u16| format!("\x1b[{line};1Hold {line} \x1b[31mtext\x1b[m");
-            let mut before: String = (1..=case.rows).map(old).collect();
-            before += &format!("\x1b[{};{}H", row + 1, col + 1);
-            real.feed(before.as_bytes());
-            alone.feed(before.as_bytes());
+            let before: String = (1..=case.rows).map(old).collect();
+            let start = format!("\x1b[{};{}H", row + 1, col + 1);
+            for text in [&before, &start] {
+                real.feed(text.as_bytes());
+                alone.feed(text.as_bytes());
+            }
         }
         let mut run = Self {
             tally,

@@ -395,6 +395,15 @@ impl Shadow {
         }
     }
 
+    /// Rows `top` to `bottom` moved up by one.
+    fn repaint_scrolled(&mut self, top: u16, bottom: u16) {
+        let rows = &mut self.pictures.get_mut().rows;
+        if let Some(rows) = rows.get_mut(usize::from(top)..=usize::from(bottom)) {
+            rows.rotate_left(1);
+        }
+        self.repaint(bottom);
+    }
+
     fn repaint_all(&mut self) {
         self.pictures.get_mut().rows.clear();
     }
@@ -515,7 +524,7 @@ impl Shadow {
     }
 
     fn picture(&self, row: u16) -> Row {
-        let mut text = String::new();
+        let mut text = String::with_capacity(usize::from(self.size.cols));
         let mut cells = Vec::with_capacity(usize::from(self.size.cols));
         let (mut end_text, mut end_cells) = (0, 0);
         let mut look = Cell::default();
@@ -523,6 +532,7 @@ impl Shadow {
             let Some(cell) = self.cell(row, col) else {
                 break;
             };
+            let contents = cell.contents();
             // A wide character's second column looks like its first.
             let second = cell.is_wide_continuation();
             if !second {
@@ -532,14 +542,10 @@ impl Shadow {
                     inverse: cell.inverse(),
                     filled: cell.bgcolor() != vt100::Color::Default,
                 };
-                text.push_str(if cell.has_contents() {
-                    cell.contents()
-                } else {
-                    " "
-                });
+                text.push_str(if contents.is_empty() { " " } else { contents });
             }
             cells.push(look);
-            if second || (cell.has_contents() && cell.contents() != " ") {
+            if second || !matches!(contents, "" | " ") {
                 (end_text, end_cells) = (text.len(), cells.len());
             }
         }
@@ -587,3 +593,6 @@ fn pen_of(cell: &vt100::Cell) -> Pen {
         link: false,
     }
 }
+
+#[cfg(test)]
+mod tests;

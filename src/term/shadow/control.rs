@@ -68,8 +68,8 @@ impl Shadow {
         }
     }
 
-    /// Trust follows the region's rows as they move up.
-    pub(super) fn scroll_trust_up(&mut self, count: u16) {
+    /// The region's rows are about to move up by one.
+    pub(super) fn scrolls_up(&mut self) {
         let Some((top, bottom)) = self.region() else {
             return self.lose_rows();
         };
@@ -79,7 +79,8 @@ impl Shadow {
         if self.is_floating() {
             self.floating = false;
         }
-        self.rows[index].scroll_up(top, bottom, count, known);
+        self.rows[index].scroll_up(top, bottom, 1, known);
+        self.repaint_scrolled(top, bottom);
     }
 
     pub(super) fn line_feed(&mut self) {
@@ -87,13 +88,13 @@ impl Shadow {
         let (row, _) = self.cursor();
         if self.row_known {
             match self.region() {
-                Some((_, bottom)) if row == bottom => {
-                    self.scroll_trust_up(1);
-                    self.repaint_all();
-                }
+                Some((_, bottom)) if row == bottom => self.scrolls_up(),
                 Some(_) if self.is_floating() => self.deepen(row + 1),
                 Some(_) => {}
-                None => self.lose(),
+                None => {
+                    self.lose();
+                    self.repaint_all();
+                }
             }
         } else {
             self.lose_rows();

@@ -104,6 +104,8 @@ impl Shadow {
         let (row, col) = self.cursor();
         let cols = self.size.cols;
         if !self.row_known || self.drift > 0 || width > cols {
+            self.feed(text.as_bytes());
+            self.repaint_all();
             self.lose();
         } else if col + width <= cols {
             self.print_in_row(row, col, text, width);
@@ -119,12 +121,15 @@ impl Shadow {
             };
         } else {
             let Some((_, bottom)) = self.region() else {
+                self.feed(text.as_bytes());
+                self.repaint_all();
                 return self.lose();
             };
             let index = self.index();
             self.rows[index].set_soft(row);
+            self.repaint(row);
             if row == bottom {
-                self.scroll_trust_up(1);
+                self.scrolls_up();
             } else if self.is_floating() {
                 self.deepen(row + 1);
             }
@@ -135,7 +140,7 @@ impl Shadow {
             };
             let uncertain = self.cut_wide(next, 0, width);
             self.feed(text.as_bytes());
-            self.repaint_all();
+            self.repaint(next);
             self.note_wide(next, text);
             let plain = self.pen.is_plain() && self.modes.charsets.is_plain() && !self.modes.insert;
             self.rows[index].set_soft(next);
