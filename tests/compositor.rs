@@ -131,6 +131,17 @@ struct Tally {
     pending: Cell<u32>,
 }
 
+impl std::fmt::Display for Tally {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (draws, rows) = (self.draws.get(), self.rows.get());
+        let (pending, titles) = (self.pending.get(), self.titles.get());
+        write!(
+            f,
+            "{draws} draws: {rows} on a row ({pending} with a wrap pending), {titles} in the title"
+        )
+    }
+}
+
 fn count(counter: &Cell<u32>) {
     counter.set(counter.get() + 1);
 }
@@ -154,16 +165,13 @@ impl<'a> Run<'a> {
         let mut compositor = Compositor::new(Size::new(case.rows, case.cols), BarMode::Auto, true);
         compositor.set_synchronized(case.synchronized);
         if let Some((row, col)) = case.inline {
-            let mut before = String::new();
-            for line in 0..case.rows {
-                before.push_str(&format!(
-                    "\x1b[{};1Hold {line} \x1b[31mtext\x1b[m",
-                    line + 1
-                ));
+            let old = |line: u16| format!("\x1b[{line};1Hold {line} \x1b[31mtext\x1b[m");
+            let before: String = (1..=case.rows).map(old).collect();
+            let start = format!("\x1b[{};{}H", row + 1, col + 1);
+            for text in [&before, &start] {
+                real.feed(text.as_bytes());
+                alone.feed(text.as_bytes());
             }
-            before.push_str(&format!("\x1b[{};{}H", row + 1, col + 1));
-            real.feed(before.as_bytes());
-            alone.feed(before.as_bytes());
         }
         let mut run = Self {
             tally,
@@ -336,30 +344,132 @@ fn check(inline: bool) -> Tally {
     if let Err(error) = result {
         panic!("{error}");
     }
-    let draws = tally.draws.get();
-    println!(
-        "{draws} draws: {} on a row ({} with a wrap pending), {} in the title",
-        tally.rows.get(),
-        tally.pending.get(),
-        tally.titles.get()
-    );
     tally
+}
+
+/// A test that never draws would prove nothing.
+fn drawn_often(tally: &Tally, one_in: u32) {
+    assert!(
+        tally.rows.get() * one_in > tally.draws.get(),
+        "the bar is on a row too seldom: {tally}"
+    );
+    assert!(
+        tally.pending.get() > 0,
+        "never with a wrap pending: {tally}"
+    );
 }
 
 #[test]
 fn alternate_screen_streams_are_as_if_no_bar_had_been_there() {
-    let tally = check(false);
-    assert!(
-        tally.rows.get() * 7 > tally.draws.get(),
-        "the bar is drawn too seldom for this to say much"
-    );
+    drawn_often(&check(false), 7);
 }
 
 #[test]
 fn inline_streams_are_as_if_no_bar_had_been_there() {
-    let tally = check(true);
-    assert!(
-        tally.rows.get() * 20 > tally.draws.get(),
-        "the bar is drawn too seldom for this to say much"
+    drawn_often(&check(true), 20);
+}
+
+/// A recording: its size, and what the CLI wrote, read by read.
+fn recording(name: &str) -> (u16, u16, Vec<String>) {
+    let path = format!(
+        "{}/tests/fixtures/recordings/{name}.cast",
+        env!("CARGO_MANIFEST_DIR")
     );
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let mut lines = text.lines();
+    let header: serde_json::Value =
+        serde_json::from_str(lines.next().expect("a header")).expect("the header is JSON");
+    let size = |key: &str| {
+        header[key]
+            .as_u64()
+            .and_then(|size| u16::try_from(size).ok())
+    };
+    let output = lines.filter_map(|line| {
+        let (_, kind, data): (f64, String, String) = serde_json::from_str(line).expect("an event");
+        (kind == "o").then_some(data)
+    });
+    let output = output.collect();
+    (
+        size("height").expect("rows"),
+        size("width").expect("columns"),
+        output,
+    )
+}
+
+/// The screen as the readers get it is what the independent emulator shows.
+fn same_screen(compositor: &Compositor, emulator: &Emulator, when: &str) {
+    let screen = compositor.screen();
+    for (row, number) in screen.rows.iter().zip(0..) {
+        assert_eq!(
+            row.text,
+            emulator.row_text(number).trim_end_matches(' '),
+            "row {number} {when}"
+        );
+    }
+    let (row, col, _) = emulator.cursor();
+    assert_eq!(
+        (i32::from(screen.cursor.0), usize::from(screen.cursor.1)),
+        (row, col),
+        "{when}"
+    );
+}
+
+/// Plays a recording with the bar drawn and taken off behind every read, in a terminal whose cursor
+/// starts in row `start` of `rows` above old text. Gives the share of reads with a bar on a row, in percent.
+fn replay(name: &str, from_bottom: bool) -> u32 {
+    let (rows, cols, output) = recording(name);
+    let inline = from_bottom.then_some((rows - 1, 0));
+    // A child that begins inline at the top of a fresh terminal is the case without old text.
+    let case = Case {
+        rows,
+        cols,
+        inline: Some(inline.unwrap_or((0, 0))),
+        synchronized: true,
+        steps: Vec::new(),
+    };
+    let tally = Tally::default();
+    let mut run = Run::new(&case, &tally);
+    if !from_bottom {
+        run.real = Emulator::new(rows, cols);
+        run.alone = Emulator::new(rows, cols);
+    }
+    let fail = |read: usize| move |error: TestCaseError| panic!("{name}, read {read}: {error}");
+    for (read, data) in output.iter().enumerate() {
+        run.child(data.as_bytes()).unwrap_or_else(fail(read));
+        if !from_bottom && run.compositor.at_boundary() {
+            same_screen(&run.compositor, &run.alone, &format!("{name}, read {read}"));
+        }
+        run.wanted = Some(model(u64::try_from(read).expect("few reads") % 90));
+        run.compositor.set_bar(run.wanted.clone());
+        run.draw().unwrap_or_else(fail(read));
+        if read % 2 == 0 {
+            run.hide().unwrap_or_else(fail(read));
+        }
+    }
+    run.hide().unwrap_or_else(fail(output.len()));
+    run.both(b"M", name).unwrap_or_else(fail(output.len()));
+    tally.rows.get() * 100 / tally.draws.get()
+}
+
+#[test]
+fn recordings_are_as_if_no_bar_had_been_there() {
+    for (name, from_top, from_bottom) in [
+        ("2.1.330/throttle", 80, 80),
+        ("2.1.330-full/throttle", 80, 80),
+        ("2.1.145/throttle", 0, 60),
+        ("2.0.76/throttle-long-talk", 30, 30),
+        ("2.0.76/busy-after-error", 0, 0),
+        ("2.0.76/dialog-open", 0, 10),
+    ] {
+        let share = replay(name, false);
+        assert!(
+            share >= from_top,
+            "{name}: a bar on a row at {share} % of the reads"
+        );
+        let share = replay(name, true);
+        assert!(
+            share >= from_bottom,
+            "{name} from the bottom: a bar on a row at {share} % of the reads"
+        );
+    }
 }

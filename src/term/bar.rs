@@ -55,7 +55,7 @@ pub struct Model {
 }
 
 /// Widest and narrowest gauge, without its ends.
-const GAUGE: std::ops::RangeInclusive<usize> = 6..=24;
+const GAUGE: std::ops::RangeInclusive<usize> = 6..=16;
 
 /// One column of the drawn line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,13 +70,15 @@ pub struct Glyph {
 pub fn title(model: &Model) -> String {
     let news = match &model.phase {
         Phase::Waiting { left, .. } => {
-            let seconds = left.as_millis().div_ceil(1000);
+            let seconds = u64::try_from(left.as_millis().div_ceil(1000)).unwrap_or(u64::MAX);
+            let left = match seconds {
+                0..60 => format!("{seconds}s"),
+                _ => clock(Duration::from_secs(seconds)),
+            };
+            let (what, dot) = (model.what, dot(model));
             format!(
-                "{} {} retry {}/{} in {seconds}s",
-                model.what,
-                dot(model),
-                model.attempt,
-                model.max
+                "{what} {dot} retry {}/{} in {left}",
+                model.attempt, model.max
             )
         }
         _ => head(model),
@@ -155,53 +157,45 @@ impl Styles {
 /// The fullest form that fits the width.
 fn fit(model: &Model, styles: &Styles, width: usize) -> Line<'static> {
     let news = format!(" {} {} ", glyph(model), head(model));
-    let keys = keys(model);
     let wide = columns(&news);
+    let keys = keys(model);
     if let Phase::Waiting { left, total } = model.phase {
         let least = GAUGE.start() + 2;
-        for keys in [Some(&keys), None] {
-            let rest = wide + keys.map_or(0, |keys| columns(keys) + 2);
-            if width >= rest + least + usize::from(keys.is_none()) {
+        for keys in keys.iter().map(Some).chain([None]) {
+            let rest = wide + keys.map_or(1, |keys| columns(keys) + 2);
+            if width >= rest + least {
                 let room = (width - rest - 2).min(*GAUGE.end());
-                let mut spans = vec![
+                let gauge = gauge(left, total, room, model.unicode);
+                let keys = keys.map_or(String::new(), |keys| format!(" {keys} "));
+                return Line::from(vec![
                     Span::styled(news, styles.news),
-                    Span::styled(gauge(left, total, room, model.unicode), styles.gauge),
-                ];
-                if let Some(keys) = keys {
-                    spans.push(Span::styled(format!(" {keys} "), styles.keys));
-                }
-                return Line::from(spans);
+                    Span::styled(gauge, styles.gauge),
+                    Span::styled(keys, styles.keys),
+                ]);
             }
         }
-    } else if !keys.is_empty() && width >= wide + columns(&keys) + 3 {
-        let parts = [
-            (news, styles.news),
-            (format!("{} {keys} ", dot(model)), styles.keys),
-        ];
-        return Line::from(
-            parts
-                .map(|(text, style)| Span::styled(text, style))
-                .to_vec(),
-        );
+    } else if let Some(keys) = keys.iter().find(|keys| width >= wide + columns(keys) + 3) {
+        return Line::from(vec![
+            Span::styled(news, styles.news),
+            Span::styled(format!("{} {keys} ", dot(model)), styles.keys),
+        ]);
     }
-    let texts = [
+    let mut texts = vec![
         news,
         format!(" {} {} ", glyph(model), short(model)),
         format!(" {} ", short(model)),
+        format!(" {} {} ", glyph(model), tiny(model)),
         tiny(model),
     ];
+    if matches!(model.phase, Phase::GaveUp { .. }) {
+        // What to do is more than what happened.
+        texts.remove(0);
+    }
+    let last = texts.pop().unwrap_or_default();
     let text = texts
-        .iter()
+        .into_iter()
         .find(|text| columns(text) <= width)
-        .unwrap_or(&texts[3]);
-    let mut used = 0;
-    let text: String = text
-        .chars()
-        .take_while(|character| {
-            used += character.width().unwrap_or(0);
-            used <= width
-        })
-        .collect();
+        .unwrap_or_else(|| last.chars().take(width).collect());
     Line::from(Span::styled(text, styles.news))
 }
 
@@ -261,16 +255,24 @@ fn head(model: &Model) -> String {
     }
 }
 
-/// The keys that work, or what to do.
-fn keys(model: &Model) -> String {
+/// The keys that work, or what to do: the longest form first.
+fn keys(model: &Model) -> Vec<String> {
     let dot = dot(model);
     match model.phase {
-        Phase::Waiting { .. } => format!("enter now {dot} ctrl+c cancel"),
-        Phase::Paused => "goes on when the prompt is empty".into(),
-        Phase::HoldingOff(_) => "ctrl+c cancel".into(),
-        Phase::Resuming => String::new(),
-        Phase::GaveUp { .. } => "type continue, or set profile = patient for nights".into(),
-        Phase::Cancelled => "type continue when you like".into(),
+        Phase::Waiting { .. } => {
+            vec![
+                format!("enter now {dot} ctrl+c cancel"),
+                "ctrl+c cancel".into(),
+            ]
+        }
+        Phase::Paused => vec!["goes on when the prompt is empty".into()],
+        Phase::HoldingOff(_) => vec!["ctrl+c cancel".into()],
+        Phase::Resuming => Vec::new(),
+        Phase::GaveUp { .. } => vec![
+            "type continue, or set profile = patient for nights".into(),
+            "profile = patient".into(),
+        ],
+        Phase::Cancelled => vec!["type continue when you like".into()],
     }
 }
 
@@ -280,9 +282,9 @@ fn short(model: &Model) -> String {
     match &model.phase {
         Phase::Waiting { left, .. } => format!("retry {tries} in {}", clock(*left)),
         Phase::Paused => format!("retry {tries} paused"),
-        Phase::HoldingOff(_) => format!("retry {tries} held"),
+        Phase::HoldingOff(why) => format!("held off: {}", plain(why, model.unicode)),
         Phase::Resuming => format!("retry {tries}"),
-        Phase::GaveUp { .. } => "gave up: patient?".into(),
+        Phase::GaveUp { .. } => "gave up: profile = patient".into(),
         Phase::Cancelled => "not resuming".into(),
     }
 }
@@ -353,3 +355,6 @@ fn sgr(style: Style) -> String {
     out.push('m');
     out
 }
+
+#[cfg(test)]
+mod tests;

@@ -387,3 +387,6 @@ fn write_title(title: &str, tty: &mut Vec<u8>) {
     tty.extend_from_slice(title.as_bytes());
     tty.push(0x07);
 }
+
+#[cfg(test)]
+mod tests;

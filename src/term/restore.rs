@@ -41,20 +41,19 @@ pub fn write(modes: &Modes, pen: &Pen, cursor: Option<(u16, u16)>, out: &mut Vec
     if !modes.charsets.is_default() {
         out.extend_from_slice(b"\x0f\x1b(B\x1b)B\x1b*B\x1b+B");
     }
-    if modes.is_on(6) || modes.region != Region::Full {
-        // Both send the cursor home.
-        let cursor = if modes.alternate.is_some() {
-            None
-        } else {
-            cursor
-        };
+    let at = |row: u32, col: u32| format!("\x1b[{row};{col}H");
+    if modes.is_on(6) {
+        // Off, it homes the cursor; where that was before is relative to the margins.
+        out.extend_from_slice(b"\x1b[?6l\x1b[r");
+        out.extend_from_slice(at(999, 1).as_bytes());
+    } else if modes.region != Region::Full {
+        // Resetting the region homes the cursor too. The slot of DECSC is nobody's any more.
         match cursor {
-            Some((row, col)) => {
-                out.extend_from_slice(b"\x1b[?6l\x1b[r");
-                let (row, col) = (u32::from(row) + 1, u32::from(col) + 1);
-                out.extend_from_slice(format!("\x1b[{row};{col}H").as_bytes());
+            Some((row, col)) if modes.alternate.is_none() => {
+                out.extend_from_slice(b"\x1b[r");
+                out.extend_from_slice(at(u32::from(row) + 1, u32::from(col) + 1).as_bytes());
             }
-            None => out.extend_from_slice(b"\x1b7\x1b[r\x1b8\x1b[?6l\x1b[999;1H"),
+            _ => out.extend_from_slice(b"\x1b7\x1b[r\x1b8"),
         }
     }
     if !(Pen {
