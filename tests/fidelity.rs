@@ -55,6 +55,8 @@ fn odd_bytes() -> Vec<u8> {
         state ^= state << 5;
         bytes.push(state.to_le_bytes()[1]);
     }
+    // Nothing is left on at the end, or the way out would undo it.
+    bytes.extend_from_slice(b"\x18\x1b\\\x1b[?2026l\x1b[?1049l\x1bc");
     bytes
 }
 
