@@ -38,15 +38,15 @@ impl Rows {
     /// The row can be drawn over and put back.
     pub(super) fn is_trusted(&self, row: u16) -> bool {
         let row = usize::from(row);
+        let Some(trust) = self.rows.get(row) else {
+            return false;
+        };
         // A wide character at a row's start may belong to how the row above wraps; above the first
         // row there is scrollback.
-        let above = match row.checked_sub(1) {
-            Some(above) => self.rows[above].soft,
-            None => self.rows[0].wide,
-        };
-        self.rows
-            .get(row)
-            .is_some_and(|trust| trust.known_to >= self.cols && !trust.soft && !above)
+        let above = row.checked_sub(1).and_then(|above| self.rows.get(above));
+        let joined = above.is_some_and(|above| above.soft)
+            || (trust.wide && above.is_none_or(|above| above.known_to < self.cols));
+        trust.known_to >= self.cols && !trust.soft && !joined
     }
 
     /// A wide character may stand in the row.
@@ -98,10 +98,12 @@ impl Rows {
         }
     }
 
-    /// Nothing is known any more.
+    /// Nothing is known any more, nor where rows wrap.
     pub(super) fn lose_all(&mut self) {
         for trust in &mut self.rows {
             trust.known_to = 0;
+            trust.soft = true;
+            trust.wide = true;
         }
     }
 

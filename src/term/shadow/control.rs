@@ -43,7 +43,8 @@ impl Shadow {
     pub(super) fn tab(&mut self) {
         let (row, col) = self.cursor();
         let index = self.index();
-        if !self.row_known || self.wrap_pending() {
+        if !self.row_known || self.wrap_pending() || self.wrap_unclear {
+            // Some terminals wrap first.
             self.wrap_unclear = true;
             return self.lose();
         }

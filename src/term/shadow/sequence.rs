@@ -194,6 +194,7 @@ impl Shadow {
             47 | 1047 => {
                 self.lose();
                 self.feed(format!("\x1b[?47{}", if on { 'h' } else { 'l' }).as_bytes());
+                self.agree_on_margins();
                 self.lose();
                 self.repaint_all();
             }
@@ -233,6 +234,19 @@ impl Shadow {
         }
     }
 
+    /// The emulator keeps origin mode and scroll region for each screen, a terminal only once.
+    fn agree_on_margins(&mut self) {
+        self.feed(b"\x1b[r");
+        self.feed(if self.modes.is_on(6) {
+            b"\x1b[?6h"
+        } else {
+            b"\x1b[?6l"
+        });
+        if self.modes.region != Region::Full {
+            self.modes.region = Region::Unknown;
+        }
+    }
+
     pub(super) fn enter_alternate(&mut self) {
         self.repaint_all();
         self.moved();
@@ -248,14 +262,12 @@ impl Shadow {
         };
         self.save(false);
         self.feed(b"\x1b[?1049h");
+        self.agree_on_margins();
         self.go_to(row, col);
         self.rows[1] = Rows::new(self.size, self.scrolled_in_known());
         self.saved[1] = None;
         self.row_known = known;
         self.drift = drift;
-        if self.modes.region != Region::Full {
-            self.modes.region = Region::Unknown;
-        }
     }
 
     pub(super) fn leave_alternate(&mut self) {
@@ -265,9 +277,7 @@ impl Shadow {
             return self.lose();
         }
         self.feed(b"\x1b[?1049l");
+        self.agree_on_margins();
         self.restore(false);
-        if self.modes.region != Region::Full {
-            self.modes.region = Region::Unknown;
-        }
     }
 }
