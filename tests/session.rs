@@ -598,3 +598,68 @@ fn enter_right_after_the_submitting_enter_is_taken_and_after_a_letter_it_is_not(
     types(&mut world, "a\r");
     assert_eq!(world.child, b"a\r");
 }
+
+#[test]
+fn our_cursor_question_and_the_childs_are_answered_each_to_its_own() {
+    let mut world = World::new(
+        settings(),
+        Size::new(ROWS, COLS),
+        world::WALL,
+        FakeCli::new(),
+    );
+    world.outside.inline = true;
+    draw(&mut world);
+    // The child asks while nothing is wrong.
+    world.event(Event::ChildOutput(b"\x1b[6n"));
+    types(&mut world, "\x1b[22;3R");
+    assert_eq!(world.child, b"\x1b[22;3R");
+    types(&mut world, "hello");
+    types(&mut world, "\r");
+    world.run_for(S(1));
+    world.tty.clear();
+    world.child.clear();
+    fails(&mut world);
+    assert!(waiting(&world));
+    let asked = |world: &Fake| {
+        String::from_utf8_lossy(&world.tty)
+            .matches("\x1b[6n")
+            .count()
+    };
+    assert_eq!(asked(&world), 1, "an inline child's place is asked for");
+    types(&mut world, "\x1b[22;3R");
+    world.run_for(MS(300));
+    assert!(world.child.is_empty(), "the answer is ours");
+    assert!(String::from_utf8_lossy(&world.tty).contains("throttled"));
+}
+
+#[test]
+fn a_terminal_that_does_not_answer_is_not_waited_for() {
+    let mut world = World::new(
+        settings(),
+        Size::new(ROWS, COLS),
+        world::WALL,
+        FakeCli::new(),
+    );
+    world.outside.inline = true;
+    draw(&mut world);
+    types(&mut world, "hello");
+    types(&mut world, "\r");
+    world.run_for(S(1));
+    fails(&mut world);
+    let title = "\x1b]0;";
+    assert!(
+        String::from_utf8_lossy(&world.tty).contains(title),
+        "the title counts down"
+    );
+    world.run_for(WAIT);
+    answers(&mut world);
+    world.run_for(S(60));
+    let asked = String::from_utf8_lossy(&world.tty)
+        .matches("\x1b[6n")
+        .count();
+    assert!(asked <= 3, "{asked} questions");
+    // A lone escape passes at once.
+    world.child.clear();
+    types(&mut world, "\x1b");
+    assert_eq!(world.child, b"\x1b");
+}

@@ -31,6 +31,8 @@ pub struct FakeCli {
     pub pty: PtyState,
     /// CR does nothing.
     pub swallow_cr: bool,
+    /// It draws at the cursor, as a CLI on the main screen does, and not at absolute places.
+    pub inline: bool,
     /// Keys and pastes do nothing.
     pub deaf: bool,
     errors: u32,
@@ -51,6 +53,7 @@ impl FakeCli {
                 foreground: true,
             },
             swallow_cr: false,
+            inline: false,
             deaf: false,
             errors: 0,
             uuid: 0,
@@ -132,6 +135,13 @@ impl FakeCli {
         let off = rows.len().saturating_sub(usize::from(ROWS));
         rows.drain(..off);
         cursor.0 -= off.min(cursor.0 - 1);
+        if self.inline {
+            let up = rows.len() - cursor.0;
+            let rows = rows.join("\r\n");
+            let column = cursor.1;
+            return format!("\x1b[?2004h\x1b[{ROWS}B\r\n{rows}\x1b[{up}A\x1b[{column}G")
+                .into_bytes();
+        }
         let mut frame = String::from("\x1b[?2004h\x1b[H");
         for (n, row) in rows.iter().enumerate() {
             let _ = write!(frame, "\x1b[{};1H\x1b[2K{row}", n + 1);

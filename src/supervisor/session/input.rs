@@ -12,12 +12,14 @@ use crate::supervisor::retry::{LEFT_ALONE, NOTICE, State};
 
 /// The rest of a key that came in two reads comes within this time; a lone Esc is passed on after it.
 const KEY_GAP: Duration = Duration::from_millis(50);
+/// A terminal that has not answered by then does not: its input need not be searched for the answer.
+const ANSWER: Duration = Duration::from_secs(10);
 /// Nobody is typing who has not pressed a key for so long, and what was typed has been drawn.
 pub(super) const TYPING_GAP: Duration = Duration::from_millis(400);
 
 impl Session {
     pub(super) fn on_input(&mut self, t: Duration, unix_ms: u64, input: &[u8], out: &mut Outbox) {
-        if !self.careful() {
+        if !self.careful(t) {
             out.child.extend_from_slice(input);
             self.passed_ahead += input.len();
         }
@@ -41,8 +43,8 @@ impl Session {
     }
 
     /// Must input be cut into pieces before it is passed on?
-    fn careful(&self) -> bool {
-        self.asked.is_some()
+    fn careful(&self, t: Duration) -> bool {
+        self.asked.is_some_and(|asked| t < asked + ANSWER)
             || matches!(
                 self.state,
                 State::Waiting(_)
@@ -62,8 +64,15 @@ impl Session {
                 self.screen.set_synchronized(matches!(value, 1 | 2));
             }
         }
+        // The child's own questions are counted off too, or the next answer would be taken for theirs.
+        let ours = matches!(piece.kind, Kind::CursorReport(row, col) if self.screen.cursor_report(row, col));
+        if ours {
+            self.asked = None;
+            self.unanswered = 0;
+            self.draw_due = Some(t);
+        }
         // What was begun to be passed on is passed on to its end.
-        if ahead == 0 && self.take(t, piece, out) {
+        if ahead == 0 && (ours || self.take(t, piece, out)) {
             return;
         }
         out.child.extend_from_slice(&piece.bytes[ahead..]);
@@ -72,14 +81,6 @@ impl Session {
 
     /// Is this piece for us?
     fn take(&mut self, t: Duration, piece: &Piece, out: &mut Outbox) -> bool {
-        if let Kind::CursorReport(row, col) = piece.kind
-            && self.screen.cursor_report(row, col)
-        {
-            self.asked = None;
-            self.unanswered = 0;
-            self.draw_due = Some(t);
-            return true;
-        }
         if let State::Typing { typing, .. } = &mut self.state {
             if matches!(piece.kind, Kind::Reply | Kind::CursorReport(..)) {
                 return false;
