@@ -20,7 +20,7 @@ use serde_json::json;
 use self::stage::Stage;
 use crate::config::ENV_PREFIX;
 use crate::error::Error;
-use crate::sys::{NESTED_VAR, Stopwatch, project_folder};
+use crate::sys::{NESTED_VAR, Stopwatch, project_folder, same_terminal};
 use crate::term::Size;
 
 /// The hidden verb of the fake CLI.
@@ -82,7 +82,8 @@ fn failed(what: &str) -> impl Fn(io::Error) -> Error + '_ {
 
 /// Runs the demo.
 pub(super) fn run() -> Result<ExitCode, Error> {
-    if !isatty(io::stdin()) || !isatty(io::stdout()) {
+    let (stdin, stdout) = (io::stdin(), io::stdout());
+    if !isatty(&stdin) || !isatty(&stdout) || !same_terminal(&stdin, &stdout) {
         return Err(Error::Usage(
             "`ctl demo` needs a terminal on stdin and stdout: run it in one, without pipes".into(),
         ));

@@ -31,6 +31,7 @@ pub use self::log::Log;
 pub use self::monitor::monitor;
 pub use self::program::{Found, find as find_program};
 pub use self::transcript::{Locator, folder_name as project_folder};
+pub use self::tty::same_terminal;
 
 /// Names the wrapper that a process runs under: `pid:inner tty`.
 ///

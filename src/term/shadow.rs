@@ -3,7 +3,7 @@
 //! vt100 models less than a terminal does, and terminals do not agree on everything. So this file
 //! never hands it the child's bytes: it hands it what each token of [`scan`](super::scan) means, in
 //! sequences that vt100 gets right, and keeps two trusts beside it. *Cursor trust*: the cursor's row
-//! is known, its column to within `drift`. *Row trust*: see [`Rows`]. A sequence that is
+//! is known, its column to within `drift`. *Row trust*: see `trust.rs`. A sequence that is
 //! not on the lists below costs both; an absolute cursor position brings the first back, an erase or
 //! a rewrite the second.
 //!

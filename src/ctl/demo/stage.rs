@@ -24,6 +24,8 @@ const BEFORE_ENTER: Duration = Duration::from_millis(400);
 const BUSY: Duration = Duration::from_millis(1200);
 const SPIN: Duration = Duration::from_millis(120);
 const CURTAIN: Duration = Duration::from_secs(4);
+/// Where nobody resumes the turn (the visitor cancelled, and left), it ends by itself.
+const ALONE: Duration = Duration::from_secs(20);
 /// A second Ctrl+C within this time leaves, as in the real CLI.
 const ARMED: Duration = Duration::from_secs(1);
 
@@ -35,8 +37,8 @@ enum Act {
     Typing(usize),
     /// The turn runs since then.
     Busy(Duration),
-    /// The prompt is the wrapper's, or the visitor's.
-    Idle,
+    /// The prompt is the wrapper's, or the visitor's, and nothing has been typed since then.
+    Idle(Duration),
     /// It is over since then.
     Over(Duration),
 }
@@ -89,12 +91,21 @@ impl Stage {
 
     /// It has ended, or the visitor has left.
     pub(super) fn finished(&self, now: Duration) -> bool {
-        self.left || matches!(self.act, Act::Over(since) if now >= since + CURTAIN)
+        let over = match self.act {
+            Act::Over(since) => now >= since + CURTAIN,
+            Act::Idle(since) => now >= since + ALONE,
+            Act::Typing(_) | Act::Busy(_) => false,
+        };
+        self.left || over
     }
 
     /// The whole story was seen.
     pub(super) fn complete(&self) -> bool {
         matches!(self.act, Act::Over(_))
+    }
+
+    fn is_idle(&self) -> bool {
+        matches!(self.act, Act::Idle(_))
     }
 
     /// New lines of the transcript.
@@ -121,7 +132,7 @@ impl Stage {
             }
             Act::Busy(since) if now >= since + BUSY => self.turn_ends(now),
             Act::Busy(_) => self.next = Some(now + SPIN),
-            Act::Idle | Act::Over(_) => self.next = None,
+            Act::Idle(_) | Act::Over(_) => self.next = None,
         }
     }
 
@@ -145,7 +156,7 @@ impl Stage {
                 "apiErrorStatus": 429,
             }));
             self.said.push(Block::Error);
-            self.act = Act::Idle;
+            self.act = Act::Idle(now);
             self.next = None;
         } else {
             self.line(json!({
@@ -171,6 +182,9 @@ impl Stage {
 
     /// The visitor typed, or the wrapper did.
     pub(super) fn input(&mut self, now: Duration, bytes: &[u8]) {
+        if let Act::Idle(since) = &mut self.act {
+            *since = now;
+        }
         for character in String::from_utf8_lossy(bytes).chars() {
             if self.escape {
                 // A control sequence, the brackets of a paste among them, ends with its letter or `~`.
@@ -179,12 +193,12 @@ impl Stage {
             }
             match character {
                 '\x1b' => self.escape = true,
-                '\x03' if self.draft.is_empty() || self.act != Act::Idle => {
+                '\x03' if self.draft.is_empty() || !self.is_idle() => {
                     self.left = self.armed.is_some_and(|armed| now <= armed + ARMED);
                     self.armed = Some(now);
                 }
                 '\x04' if self.draft.is_empty() => self.left = true,
-                _ if self.act != Act::Idle => {}
+                _ if !self.is_idle() => {}
                 '\x03' | '\x15' => self.draft.clear(),
                 '\r' if !self.draft.trim().is_empty() => self.submit(now),
                 '\x7f' | '\x08' => drop(self.draft.pop()),
@@ -222,7 +236,7 @@ impl Stage {
     }
 
     fn prompt(&self, cols: usize) -> String {
-        if self.draft.is_empty() && self.failures > 0 && self.act == Act::Idle {
+        if self.draft.is_empty() && self.failures > 0 && self.is_idle() {
             let placeholder = "Resend your message to try again";
             let (first, rest) = placeholder.split_at(1);
             let rest: String = rest.chars().take(cols.saturating_sub(3)).collect();
@@ -363,6 +377,16 @@ mod tests {
         assert!(!stage.finished(now + MS(2000)));
         stage.input(now + MS(2500), b"\x03");
         assert!(stage.finished(now + MS(2500)) && !stage.complete());
+    }
+
+    #[test]
+    fn it_ends_by_itself_where_nobody_goes_on() {
+        let (mut stage, mut now) = (Stage::new(MS(0)), MS(0));
+        play(&mut stage, &mut now);
+        assert!(!stage.finished(now + MS(19_000)));
+        stage.input(now + MS(19_000), b"a");
+        assert!(!stage.finished(now + MS(38_000)));
+        assert!(stage.finished(now + MS(39_000)) && !stage.complete());
     }
 
     #[test]
