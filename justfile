@@ -1,4 +1,12 @@
-# Each recipe is a step of .ci/run, or something larger to run by hand.
+# Shortcuts; CI runs .ci/run.
+
+# Lists the recipes.
+default:
+    @just --list
+
+# The README's picture, from its recording.
+picture:
+    cargo run --example picture -- docs/bar.cast 15 3 > docs/bar.svg
 
 # The tests that need nothing but cargo.
 test:

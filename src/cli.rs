@@ -62,7 +62,9 @@ pub fn parse(args: Vec<OsString>) -> Result<Command, Error> {
                 .map(|near| format!("{PREFIX}{near}")),
             flag: flag.clone(),
         })?;
-        let value = value.or_else(|| rest.next()).ok_or(Error::MissingValue {
+        // What begins with a dash is somebody's flag: a value that does is written with `=`.
+        let next = || rest.next_if(|next| !next.as_encoded_bytes().starts_with(b"-"));
+        let value = value.or_else(next).ok_or(Error::MissingValue {
             flag: flag.clone(),
             example: setting.example,
         })?;
@@ -163,9 +165,11 @@ mod tests {
             error(&["--retry-capp", "1s"]),
             "unknown flag --retry-capp (did you mean --retry-cap?); `claude-retry --help` lists them, and `--` before it hands it to claude"
         );
-        assert_eq!(
-            error(&["--retry-cap"]),
-            "--retry-cap needs a value: --retry-cap 30s"
-        );
+        for args in [&["--retry-cap"][..], &["--retry-cap", "--resume", "x"]] {
+            assert_eq!(
+                error(args),
+                "--retry-cap needs a value: --retry-cap 30s (with = if it begins with a dash)"
+            );
+        }
     }
 }

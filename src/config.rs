@@ -254,13 +254,15 @@ pub fn resolve(sources: &Sources) -> Result<Resolved, Error> {
     }
     // A profile only changes defaults, whatever layer it came from.
     if settings.profile == Profile::Patient {
+        let chosen = origins.get("profile").cloned().unwrap_or(Origin::Default);
+        let origin = || Origin::Profile(Box::new(chosen.clone()));
         if !origins.contains_key("cap") {
             settings.cap = Duration::from_mins(5);
-            origins.insert("cap", Origin::Profile);
+            origins.insert("cap", origin());
         }
         if !origins.contains_key("max-retries") {
             settings.max_retries = 150;
-            origins.insert("max-retries", Origin::Profile);
+            origins.insert("max-retries", origin());
         }
     }
     let resolved = Resolved {

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 pub enum Origin {
     /// The built-in default.
     Default,
-    /// The chosen profile's default.
-    Profile,
+    /// The default of the profile `patient`, and where that was chosen.
+    Profile(Box<Self>),
     /// `config.toml`, with the line (from 1).
     File(PathBuf, usize),
     /// An environment variable.
@@ -22,7 +22,7 @@ impl std::fmt::Display for Origin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
-            Self::Profile => f.write_str("profile"),
+            Self::Profile(origin) => write!(f, "profile patient ({origin})"),
             Self::File(path, line) => write!(f, "{}:{line}", path.display()),
             Self::Env(name) | Self::Flag(name) => f.write_str(name),
         }
@@ -41,7 +41,7 @@ pub enum Error {
         near: Option<String>,
     },
     /// A flag without its value.
-    #[error("{flag} needs a value: {flag} {example}")]
+    #[error("{flag} needs a value: {flag} {example} (with = if it begins with a dash)")]
     MissingValue {
         /// The flag.
         flag: String,
@@ -49,7 +49,7 @@ pub enum Error {
         example: &'static str,
     },
     /// A key in the file that is not ours.
-    #[error("{path}:{line}: unknown key `{key}`{}; `claude-retry ctl config` lists them", did_you_mean(.near.as_deref()), path = .path.display())]
+    #[error("{path}:{line}: unknown key `{key}`{}; the keys are the flags' names in `claude-retry --help`, with _ for -", did_you_mean(.near.as_deref()), path = .path.display())]
     UnknownKey {
         /// The file.
         path: PathBuf,
@@ -97,7 +97,7 @@ pub enum Error {
         message: String,
     },
     /// The file is there but cannot be read.
-    #[error("cannot read {path}: {reason}; mend its permissions, or move it away", path = .path.display())]
+    #[error("cannot read {path}: {reason}; mend it, or move it away", path = .path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -128,6 +128,16 @@ pub enum Error {
         origin: Origin,
         /// The system's words.
         reason: String,
+    },
+    /// The program is this one.
+    #[error(
+        "{origin}: the program {program:?} is claude-retry itself; name the real CLI with --retry-program PATH"
+    )]
+    ProgramIsOurselves {
+        /// As it was asked for.
+        program: PathBuf,
+        /// Where that came from.
+        origin: Origin,
     },
     /// A failure of our own.
     #[error("{0}")]

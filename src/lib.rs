@@ -54,6 +54,9 @@ fn execute(args: Vec<OsString>) -> Result<ExitCode, Error> {
                         reason,
                     }
                 }
+                LaunchError::ProgramIsOurselves { program } => {
+                    Error::ProgramIsOurselves { program, origin }
+                }
                 LaunchError::Own(what) => Error::Own(what),
             })
         }

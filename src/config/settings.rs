@@ -104,6 +104,9 @@ fn path(text: &str) -> Result<PathBuf, String> {
     if text.trim().is_empty() {
         return Err("write a name or a path".into());
     }
+    if text.starts_with("~/") || text == "~" {
+        return Err("write the whole path: ~ is the shell's, and is not expanded here".into());
+    }
     Ok(PathBuf::from(text))
 }
 
@@ -163,7 +166,7 @@ pub static SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "base",
-        help: "the first wait's ceiling; try n waits up to min(cap, base * 2^n)",
+        help: "the first wait's ceiling; it doubles with each try, up to cap",
         value: "DURATION",
         example: "1s",
         choices: &[],

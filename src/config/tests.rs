@@ -114,7 +114,10 @@ fn patient_changes_defaults_only() {
     let resolved = resolve(&sources(&patient, &[], "")).expect("good");
     assert_eq!(resolved.settings.cap, Duration::from_mins(5));
     assert_eq!(resolved.settings.max_retries, 150);
-    assert_eq!(resolved.origin("cap"), Origin::Profile);
+    assert_eq!(
+        resolved.origin("cap").to_string(),
+        "profile patient (--retry-profile)"
+    );
     let resolved = resolve(&sources(&patient, &[], "cap = \"1m\"")).expect("good");
     assert_eq!(resolved.settings.cap, Duration::from_mins(1));
     assert_eq!(resolved.settings.max_retries, 150);

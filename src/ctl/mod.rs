@@ -62,7 +62,7 @@ fn usage(error: &clap::Error) -> Result<ExitCode, Error> {
         .map(str::trim)
         .filter(|line| !line.is_empty() && !line.starts_with("Usage:"))
         .collect();
-    let line = lines.join("; ").replace("error: ", "");
+    let line = lines.join("; ").replace("error: ", "").replace(":; ", ": ");
     let line = line.replace("For more information, try '--help'.", "");
     let line = line.trim_end_matches([' ', ';', '.']);
     Err(Error::Usage(format!(

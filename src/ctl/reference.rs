@@ -8,7 +8,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, Command};
 use clap_complete::Shell;
 
-use crate::config::SETTINGS;
+use crate::config::{SETTINGS, Settings};
 use crate::error::Error;
 
 const ABOUT: &str =
@@ -48,6 +48,8 @@ pub(super) fn ctl() -> Command {
 fn whole() -> Command {
     let mut command = Command::new("claude-retry")
         .version(env!("CARGO_PKG_VERSION"))
+        .disable_version_flag(true)
+        .disable_help_flag(true)
         .about(ABOUT)
         .disable_help_subcommand(true)
         .override_usage(
@@ -66,7 +68,16 @@ fn whole() -> Command {
         }
         command = command.arg(arg);
     }
+    let alone = |name: &'static str, what: &str| {
+        let help = format!("{what}, as the only argument; claude's: claude-retry -- --{name}");
+        Arg::new(name)
+            .long(name)
+            .action(ArgAction::SetTrue)
+            .help(help)
+    };
     command
+        .arg(alone("help", "our own help").short('h'))
+        .arg(alone("version", "our own version"))
         .arg(
             Arg::new("args")
                 .value_name("claude's arguments")
@@ -79,7 +90,10 @@ fn whole() -> Command {
 
 /// `claude-retry --version`.
 pub fn version() -> String {
-    format!("claude-retry {}\n", env!("CARGO_PKG_VERSION"))
+    format!(
+        "claude-retry {}\n(claude's own: claude-retry -- --version)\n",
+        env!("CARGO_PKG_VERSION")
+    )
 }
 
 /// `claude-retry --help`.
@@ -93,12 +107,17 @@ Usage: claude-retry [--retry-…]… [claude's arguments]…
 Every argument is claude's, except our flags before the first of claude's (-- ends
 them), and ctl as the very first. For claude's own help: claude-retry -- --help
 
-Settings (flag; variable CLAUDE_RETRY_NAME; key in ~/.config/claude-retry/config.toml):
+Settings, as flags, as variables CLAUDE_RETRY_NAME, and as keys in claude-retry/config.toml under
+$XDG_CONFIG_HOME or ~/.config; a flag beats a variable beats the file beats the [default]:
 "
     );
     for setting in SETTINGS {
         let flag = format!("--retry-{} {}", setting.name, setting.value);
-        let _ = writeln!(text, "  {flag}\n        {}", setting.help);
+        let default = match setting.name {
+            "log" => "in the state folder".to_owned(),
+            _ => setting.show(&Settings::default()),
+        };
+        let _ = writeln!(text, "  {flag}\n        {} [{default}]", setting.help);
     }
     text += "
 Verbs:
@@ -150,7 +169,7 @@ pub(super) fn man() -> Result<Vec<u8>, Error> {
             setting.name.replace('-', "\\-")
         );
     }
-    more += "A flag beats the environment, the environment beats the file, the file beats the default.
+    more += ".PP\nA flag beats the environment, the environment beats the file, the file beats the default.
 .TP
 \\fBCLAUDE_RETRY\\fR
 set for the child: the wrapper's process id and the inner terminal, so that it is not wrapped twice.

@@ -56,17 +56,24 @@ pub enum LaunchError {
         /// The system's words.
         reason: String,
     },
+    /// It is this very program.
+    #[error("the program {program:?} is claude-retry itself")]
+    ProgramIsOurselves {
+        /// As it was asked for.
+        program: PathBuf,
+    },
     /// A failure of ours.
     #[error("{0}")]
     Own(String),
 }
 
 impl LaunchError {
-    /// The exit code that says the same: 127, 126, or 125 for our own failures.
+    /// The exit code that says the same: 127, 126, 2, or 125 for our own failures.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::ProgramNotFound { .. } => 127,
             Self::ProgramNotExecutable { .. } => 126,
+            Self::ProgramIsOurselves { .. } => 2,
             Self::Own(_) => 125,
         }
     }

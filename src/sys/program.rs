@@ -58,10 +58,9 @@ pub fn find(
                 program: program.to_owned(),
                 reason,
             }),
-            Check::Usable if is_ourselves(program) => Err(LaunchError::Own(format!(
-                "the program {} is claude-retry itself",
-                program.display()
-            ))),
+            Check::Usable if is_ourselves(program) => Err(LaunchError::ProgramIsOurselves {
+                program: program.to_owned(),
+            }),
             Check::Usable => Ok(Found {
                 path: program.to_owned(),
                 arg0: program.as_os_str().to_owned(),
@@ -179,7 +178,7 @@ mod tests {
         );
         assert_eq!(nothing.expect_err("only ourselves").exit_code(), 127);
         let outright = find(&tmp.path().join("alias/claude"), None, None, Some(&us));
-        assert_eq!(outright.expect_err("ourselves").exit_code(), 125);
+        assert_eq!(outright.expect_err("ourselves").exit_code(), 2);
     }
 
     #[test]

@@ -259,6 +259,17 @@ pub(crate) fn queued_message(stage: &mut Stage) -> Outcome {
     stage.expect_turns(&["hello there", "and do that too", "and now"])
 }
 
+/// With no transcript the screen alone decides, and must have seen the turn run. A local API answers
+/// faster than 2.1.145 draws that; a real one does not.
+pub(crate) fn screen_alone(stage: &mut Stage) -> Outcome {
+    stage.start()?;
+    stage.ask("hello there")?;
+    stage.turns(1)?;
+    stage.see_text("esc to interrupt")?;
+    stage.api.release();
+    recovered(stage, &["hello there", "continue"])
+}
+
 /// Ctrl+C is ours while we wait: the CLI does not even arm its exit.
 pub(crate) fn cancel(stage: &mut Stage) -> Outcome {
     throttled(stage)?;

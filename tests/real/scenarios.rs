@@ -94,8 +94,8 @@ pub(crate) fn all() -> Vec<Scenario> {
         scenario("throttle-api-key", throttled().api_key(), once),
         scenario(
             "screen-alone",
-            throttled().env("CLAUDE_RETRY_TRANSCRIPT", "off"),
-            once,
+            Setup::new([Answer::throttle().gated(), done()]).env("CLAUDE_RETRY_TRANSCRIPT", "off"),
+            Play::Own(plays::screen_alone),
         ),
     ];
     all.extend(other_classes(once));
