@@ -208,6 +208,12 @@ impl Tries {
         self.resumes.push_back(now);
     }
 
+    /// The resume that was counted last did not happen.
+    pub fn not_resumed(&mut self) {
+        self.done = self.done.saturating_sub(1);
+        self.resumes.pop_back();
+    }
+
     /// A turn ended well, or the user took over: what fails next is a series of its own.
     pub const fn reset(&mut self) {
         self.done = 0;

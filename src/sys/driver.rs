@@ -368,8 +368,11 @@ impl Driver {
             Got::Child => self.on_child_change().await?,
             Got::Cont => self.on_continued(),
             Got::Asked(Signal::Tstp) => {
-                self.handle(&Event::Signal(Signal::Tstp));
-                self.stop_child();
+                // Where we are not going to stop, the session must not stand aside: nobody would tell it to
+                // come back.
+                if self.may_stop() {
+                    self.handle(&Event::Signal(Signal::Tstp));
+                }
             }
             Got::Asked(signal) => self.pass_on(signal),
         }
@@ -393,9 +396,14 @@ impl Driver {
 
     /// Stops the child; we stop when it has.
     fn stop_child(&mut self) {
-        if !self.background && !job::is_orphaned() {
+        if self.may_stop() {
             self.pty.signal(Number::STOP);
         }
+    }
+
+    /// We are a job that somebody can continue, and are not about to end.
+    fn may_stop(&self) -> bool {
+        !self.background && self.ending.is_none() && !job::is_orphaned()
     }
 
     async fn on_child_change(&mut self) -> io::Result<()> {

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::{Outbox, Session};
 use crate::config::BarMode;
+use crate::supervisor::banner;
 use crate::supervisor::keys::{self, Kind, Piece};
 use crate::supervisor::prompt::{self, Prompt};
 use crate::supervisor::retry::{LEFT_ALONE, NOTICE, State};
@@ -19,11 +20,14 @@ pub(super) const TYPING_GAP: Duration = Duration::from_millis(400);
 
 impl Session {
     pub(super) fn on_input(&mut self, t: Duration, unix_ms: u64, input: &[u8], out: &mut Outbox) {
-        if !self.careful(t) {
+        self.end_lone_escape(t, unix_ms, out);
+        // What is kept and not passed on yet must go first: then it is piece by piece.
+        if !self.careful(t) && self.kept == self.passed_ahead {
             out.child.extend_from_slice(input);
             self.passed_ahead += input.len();
         }
         self.kept += input.len();
+        self.last_input = Some(t);
         let mut pieces = Vec::new();
         self.keys.feed(input, &mut pieces);
         for piece in pieces {
@@ -31,6 +35,19 @@ impl Session {
         }
         let unsent = self.kept > self.passed_ahead;
         self.flush_keys = unsent.then_some(t + KEY_GAP);
+    }
+
+    /// An Esc (or Alt+[) that was passed on a while ago is a key of its own: it must not make the next key,
+    /// perhaps one for the bar, an Alt key. Longer sequences are answers of a slow terminal.
+    fn end_lone_escape(&mut self, t: Duration, unix_ms: u64, out: &mut Outbox) {
+        let old = self.last_input.is_some_and(|at| t >= at + KEY_GAP);
+        if old && (1..=2).contains(&self.kept) && self.kept == self.passed_ahead {
+            let mut pieces = Vec::new();
+            self.keys.flush(&mut pieces);
+            for piece in pieces {
+                self.on_piece(t, unix_ms, &piece, out);
+            }
+        }
     }
 
     pub(super) fn flush_keys(&mut self, t: Duration, out: &mut Outbox) {
@@ -71,8 +88,11 @@ impl Session {
             self.unanswered = 0;
             self.draw_due = Some(t);
         }
+        if ours && ahead == 0 || self.hold(t, unix_ms, piece, ahead, out) {
+            return;
+        }
         // What was begun to be passed on is passed on to its end.
-        if ahead == 0 && (ours || self.take(t, piece, out)) {
+        if ahead == 0 && self.take(t, piece, out) {
             return;
         }
         out.child.extend_from_slice(&piece.bytes[ahead..]);
@@ -81,25 +101,18 @@ impl Session {
 
     /// Is this piece for us?
     fn take(&mut self, t: Duration, piece: &Piece, out: &mut Outbox) -> bool {
-        if let State::Typing { typing, .. } = &mut self.state {
-            if matches!(piece.kind, Kind::Reply | Kind::CursorReport(..)) {
-                return false;
-            }
-            typing.hold(t, &piece.bytes, is_typing(piece.kind), &mut out.child);
-            if is_typing(piece.kind) {
-                self.last_key = Some(t);
-            }
-            return true;
+        if !matches!(piece.kind, Kind::Enter | Kind::CtrlC) || !self.bar_has_keys() {
+            return false;
         }
         let wait = match &self.state {
-            State::Waiting(wait) | State::HoldingOff { wait, .. }
-                if self.settings.bar != BarMode::Off =>
-            {
+            // The Enter before this one, of the same read, was taken.
+            State::LastLook(_) if piece.kind == Kind::Enter => return true,
+            State::Waiting(wait) | State::HoldingOff { wait, .. } | State::LastLook(wait) => {
                 wait.clone()
             }
             _ => return false,
         };
-        if !matches!(piece.kind, Kind::Enter | Kind::CtrlC) || !self.prompt_is_idle(t) {
+        if !self.prompt_is_idle(t) {
             return false;
         }
         if piece.kind == Kind::Enter {
@@ -110,15 +123,67 @@ impl Session {
         true
     }
 
-    /// The prompt is free on the screen as it stands, and nothing was typed that it may not show yet.
+    /// While the message is being typed, all but the terminal's own words waits.
+    fn hold(
+        &mut self,
+        t: Duration,
+        unix_ms: u64,
+        piece: &Piece,
+        ahead: usize,
+        out: &mut Outbox,
+    ) -> bool {
+        let State::Typing { typing, .. } = &mut self.state else {
+            return false;
+        };
+        if matches!(piece.kind, Kind::Reply | Kind::CursorReport(..)) {
+            return false;
+        }
+        let typed = is_typing(piece.kind);
+        typing.hold(t, &piece.bytes[ahead..], typed, &mut out.child);
+        if typed {
+            self.last_key = Some(t);
+            self.held_keys.push((piece.kind, unix_ms));
+        }
+        true
+    }
+
+    /// The keys that were held are the user's again; true if they were Ctrl+C alone, which cancels and is
+    /// not passed on.
+    pub(super) fn note_held(&mut self, t: Duration, out: &mut Outbox) -> bool {
+        let keys = std::mem::take(&mut self.held_keys);
+        if matches!(keys[..], [(Kind::CtrlC, _)]) && self.bar_has_keys() {
+            self.cancel(t, out);
+            return true;
+        }
+        for (kind, unix_ms) in keys {
+            self.note(t, unix_ms, kind, out);
+        }
+        false
+    }
+
+    /// The bar shows, or its title: its keys are taken.
+    fn bar_has_keys(&self) -> bool {
+        self.settings.bar != BarMode::Off && self.traits.addressable
+    }
+
+    /// The prompt is free on the screen as it stands, the CLI not at work, and nothing was typed that it
+    /// may not show yet.
     fn prompt_is_idle(&self, t: Duration) -> bool {
-        self.last_text.is_none_or(|text| t >= text + TYPING_GAP)
-            && prompt::read(&self.screen.screen()) == Prompt::Free
+        if self.last_text.is_some_and(|text| t < text + TYPING_GAP)
+            || self.keys.in_paste()
+            || !self.screen.at_boundary()
+        {
+            return false;
+        }
+        let screen = self.screen.screen();
+        prompt::read(&screen) == Prompt::Free && !banner::busy(&screen)
     }
 
     fn cancel(&mut self, t: Duration, out: &mut Outbox) {
-        let (State::Waiting(wait) | State::HoldingOff { wait, .. } | State::Paused { wait, .. }) =
-            &self.state
+        let (State::Waiting(wait)
+        | State::HoldingOff { wait, .. }
+        | State::LastLook(wait)
+        | State::Paused { wait, .. }) = &self.state
         else {
             return;
         };
@@ -165,10 +230,8 @@ impl Session {
             }
             State::HoldingOff { wait, .. } if matches!(kind, Kind::Text | Kind::Key) => {
                 let wait = wait.clone();
-                self.enter(State::Paused {
-                    wait,
-                    left: Duration::ZERO,
-                });
+                let left = wait.until.saturating_sub(t);
+                self.enter(State::Paused { wait, left });
             }
             State::GaveUp { .. } | State::Cancelled { .. } if kind != Kind::CtrlC => {
                 self.enter(State::Watching);

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::banner::Banner;
-use super::keys::Reader;
+use super::keys::{Kind, Reader};
 use super::prompt::Prompt;
 use super::retry::{State, Tries, Wait};
 use super::transcript::Report;
@@ -183,6 +183,12 @@ pub struct Session {
     recheck: u32,
     /// The error block that was judged not to be ours.
     rejected: Option<String>,
+    /// When input last came.
+    last_input: Option<Duration>,
+    /// The user's keys that wait for the end of the typing, and the wall clock at each.
+    held_keys: Vec<(Kind, u64)>,
+    /// We were told to end: nothing is typed any more.
+    ending: bool,
     /// When the user last typed anything.
     last_key: Option<Duration>,
     /// When the user last typed what may stand in the prompt, undrawn as yet; none since an Enter.
@@ -231,6 +237,9 @@ impl Session {
             turn_open: 0,
             recheck: 0,
             rejected: None,
+            last_input: None,
+            held_keys: Vec::new(),
+            ending: false,
             last_key: None,
             last_text: None,
             stopped_at: None,
@@ -256,7 +265,11 @@ impl Session {
                 self.stand_aside(t, out);
                 out.effects.push(Effect::Suspend);
             }
-            Event::Signal(_) => self.abandon_typing(t, out),
+            Event::Signal(_) => {
+                self.abandon_typing(t, out);
+                self.ending = true;
+                self.enter(State::Watching);
+            }
             Event::ChildStopped => self.stand_aside(t, out),
             Event::Resumed => self.on_resumed(now, out),
             Event::ChildExited(kind) => {
@@ -324,6 +337,10 @@ impl Session {
         let due = |at: Option<Duration>| at.is_some_and(|at| at <= t);
         if due(self.flush_keys) {
             self.flush_keys(t, out);
+        }
+        if self.ending {
+            self.look_due = None;
+            return;
         }
         if due(self.look_due) {
             self.look_if_whole(t, out);
@@ -467,6 +484,7 @@ impl Session {
                 out,
                 json!({"event": "stood-down", "reason": Why::Interrupted.text()}),
             );
+            self.note_held(t, out);
             self.hold_off(t, wait, Why::Interrupted.text(), t + FRAME, out);
         }
     }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::input::TYPING_GAP;
+use super::watch::{END_LOOKS, QUICK};
 use super::{Effect, Outbox, PtyState, Session};
 use crate::supervisor::prompt::Prompt;
 use crate::supervisor::retry::{State, Wait};
@@ -26,6 +28,10 @@ const SETTLE_LOOK: Duration = Duration::from_millis(100);
 
 impl Session {
     pub(super) fn begin_last_look(&mut self, t: Duration, wait: Wait, out: &mut Outbox) {
+        if self.in_the_middle(t) {
+            self.hold_off(t, wait, "the CLI is drawing", t + QUICK, out);
+            return;
+        }
         self.read_screen();
         if self.view.busy {
             self.stand_down(t, "the turn goes on", out);
@@ -65,14 +71,23 @@ impl Session {
                 return;
             }
         }
-        if let Some(key) = self.last_key {
-            let free_at = key + super::input::TYPING_GAP;
-            if t < free_at {
-                self.hold_off(t, wait, "you are typing", free_at, out);
-                return;
-            }
+        if !self.is_typing(t, &wait, out) {
+            out.effects.push(Effect::ProbePty);
         }
-        out.effects.push(Effect::ProbePty);
+    }
+
+    /// Holds off where the user is typing, or in the middle of a paste.
+    fn is_typing(&mut self, t: Duration, wait: &Wait, out: &mut Outbox) -> bool {
+        let free_at = if self.keys.in_paste() {
+            t + TYPING_GAP
+        } else {
+            self.last_key.map_or(t, |key| key + TYPING_GAP)
+        };
+        let typing = t < free_at;
+        if typing {
+            self.hold_off(t, wait.clone(), "you are typing", free_at, out);
+        }
+        typing
     }
 
     pub(super) fn on_pty(&mut self, t: Duration, pty: PtyState, out: &mut Outbox) {
@@ -84,7 +99,12 @@ impl Session {
             self.hold_off(t, wait, "the CLI is not reading keys", t + HOLD, out);
             return;
         }
+        // A key may have come since the last look.
+        if self.is_typing(t, &wait, out) {
+            return;
+        }
         Self::log(out, json!({"event": "typing", "attempt": wait.attempt}));
+        self.held_keys.clear();
         let bracketed = self.screen.screen().bracketed_paste;
         let typing = Typing::begin(t, &self.settings.message, bracketed, &mut out.child);
         self.enter(State::Typing { wait, typing });
@@ -116,21 +136,19 @@ impl Session {
             }
             Outcome::Undone(why, held) => {
                 let mut wait = wait.clone();
+                Self::log(out, json!({"event": "stood-down", "reason": why.text()}));
+                self.last_key = (why == Why::UserTyped).then_some(t).or(self.last_key);
+                self.enter(State::Paused {
+                    wait: wait.clone(),
+                    left: AFTER_USER,
+                });
+                if self.note_held(t, out) {
+                    return;
+                }
                 out.child.extend_from_slice(&held);
-                Self::log(
-                    out,
-                    json!({"event": "stood-down", "reason": Self::why_undone(why)}),
-                );
                 match why {
-                    Why::UserTyped => {
-                        self.last_key = Some(t);
-                        self.enter(State::Paused {
-                            wait,
-                            left: AFTER_USER,
-                        });
-                        self.schedule_look(t);
-                    }
-                    Why::Interrupted => self.enter(State::Watching),
+                    Why::UserTyped => self.schedule_look(t),
+                    Why::Interrupted => self.stand_down(t, why.text(), out),
                     Why::NotReadBack => {
                         wait.refused += 1;
                         self.refused(t, wait, out);
@@ -168,6 +186,8 @@ impl Session {
             if self.view.shown == Shown::Message {
                 // CR was not taken. Nothing of ours may stay behind.
                 out.child.push(0x15);
+                self.tries.not_resumed();
+                self.busy_seen = true;
                 self.handled
                     .pop_if(|uuid| Some(&*uuid) == wait.failure.uuid.as_ref());
                 wait.refused += 1;
@@ -197,7 +217,7 @@ impl Session {
 
     fn turn_began(&mut self, t: Duration, out: &mut Outbox) {
         Self::log(out, json!({"event": "resumed"}));
-        self.turn_open = super::watch::END_LOOKS;
+        self.turn_open = END_LOOKS;
         self.enter(State::Watching);
         // The turn may have failed again before it was seen to run.
         self.look_due = Some(t + SETTLE_LOOK);

@@ -10,7 +10,7 @@ use crate::supervisor::banner;
 use crate::supervisor::prompt::{self, Prompt};
 use crate::supervisor::retry::{NOTICE, State, Step, Wait};
 use crate::supervisor::transcript::{Ending, Report};
-use crate::supervisor::typing::{Shown, Why};
+use crate::supervisor::typing::Shown;
 use crate::supervisor::verdict::{self, PATIENCE, Verdict, Witnesses};
 use crate::supervisor::wording::Reading;
 
@@ -19,7 +19,7 @@ const QUIET: Duration = Duration::from_millis(120);
 /// It is read at the latest so long after output came: a spinner is never quiet.
 const AT_LATEST: Duration = Duration::from_millis(300);
 /// The same two while the message is being typed or the turn should begin.
-const QUICK: Duration = Duration::from_millis(20);
+pub(super) const QUICK: Duration = Duration::from_millis(20);
 const QUICK_AT_LATEST: Duration = Duration::from_millis(80);
 /// An update (DEC 2026) or a sequence that stays open for longer is looked at all the same.
 const OPEN_AT_MOST: Duration = Duration::from_secs(1);
@@ -42,14 +42,19 @@ impl Session {
 
     /// Looks, unless the child is in the middle of drawing.
     pub(super) fn look_if_whole(&mut self, t: Duration, out: &mut Outbox) {
-        let patient = self
-            .unread_since
-            .is_some_and(|since| t < since + OPEN_AT_MOST);
-        if patient && !self.screen.at_boundary() {
+        if self.in_the_middle(t) {
             self.look_due = Some(t + QUICK);
             return;
         }
         self.look(t, out);
+    }
+
+    /// The child is in the middle of drawing: what stands on the screen now may be half a frame.
+    pub(super) fn in_the_middle(&self, t: Duration) -> bool {
+        let patient = self
+            .unread_since
+            .is_some_and(|since| t < since + OPEN_AT_MOST);
+        patient && !self.screen.at_boundary()
     }
 
     /// Reads the screen into `view`.
@@ -350,13 +355,16 @@ impl Session {
                 let wait = wait.clone();
                 self.begin_last_look(t, wait, out);
             }
-            State::Paused { wait, .. } => {
-                let wait = wait.clone();
+            State::Paused { wait, left } => {
+                let mut wait = wait.clone();
                 if self.view.prompt == Prompt::Free {
                     self.on_free_prompt(t, out);
                 } else {
+                    // What was left of the backoff is still to be waited out.
+                    wait.until = t + *left;
+                    let until = wait.until;
                     let reason = self.view.prompt.why();
-                    self.hold_off(t, wait, reason, Duration::ZERO, out);
+                    self.hold_off(t, wait, reason, until, out);
                 }
             }
             State::HoldingOff { wait, reason, .. } => {
@@ -379,12 +387,10 @@ impl Session {
             }
             State::GaveUp { .. } | State::Cancelled { .. } => {
                 self.enter(State::Watching);
+                // Another error may have come under the notice.
+                self.schedule_look(t);
             }
             State::Watching | State::LastLook(_) => {}
         }
-    }
-
-    pub(super) fn why_undone(why: Why) -> &'static str {
-        why.text()
     }
 }
