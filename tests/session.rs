@@ -663,3 +663,211 @@ fn a_terminal_that_does_not_answer_is_not_waited_for() {
     types(&mut world, "\x1b");
     assert_eq!(world.child, b"\x1b");
 }
+
+#[test]
+fn a_lone_escape_of_long_ago_does_not_make_the_bars_keys_alt_keys() {
+    let mut world = start(settings());
+    types(&mut world, "hello");
+    types(&mut world, "\r");
+    world.run_for(S(1));
+    types(&mut world, "\x1b");
+    fails(&mut world);
+    world.run_for(S(1));
+    assert!(waiting(&world), "{:?}", events(&world));
+    world.child.clear();
+    types(&mut world, "\x03");
+    assert_eq!(count(&world, "cancelled"), 1);
+    assert!(world.child.is_empty());
+}
+
+#[test]
+fn no_key_slips_through_between_the_paste_and_the_cr() {
+    let mut world = in_the_middle_of_typing(settings());
+    // Esc was passed on right before, and makes this an Alt key.
+    types(&mut world, "\x1b");
+    types(&mut world, "x");
+    assert_eq!(world.child, b"\x15");
+    world.run_for(S(1));
+    assert_eq!(turns(&world), ["hello"]);
+    assert_eq!(world.child, b"\x15\x1bx");
+}
+
+#[test]
+fn bytes_keep_their_order_when_a_pause_begins_in_the_middle_of_a_key() {
+    let mut world = throttled(settings());
+    world.child.clear();
+    types(&mut world, "a\x1b");
+    types(&mut world, "[A");
+    types(&mut world, "b");
+    world.run_for(S(1));
+    assert_eq!(world.child, b"a\x1b[Ab");
+}
+
+#[test]
+fn after_a_signal_to_end_nothing_is_typed_any_more() {
+    for signal in [Signal::Term, Signal::Hup, Signal::Int, Signal::Quit] {
+        let mut world = throttled(settings());
+        world.event(Event::Signal(signal));
+        world.run_for(S(100));
+        draw(&mut world);
+        world.run_for(S(100));
+        assert_eq!(turns(&world), ["hello"]);
+
+        let mut world = in_the_middle_of_typing(settings());
+        world.event(Event::Signal(signal));
+        world.run_for(S(100));
+        assert_eq!(turns(&world), ["hello"]);
+        assert_eq!(world.child, b"\x15");
+    }
+}
+
+#[test]
+fn a_draft_that_is_cleared_early_does_not_shorten_the_wait() {
+    let long = Duration::from_mins(5);
+    let mut world = throttled(Settings {
+        base: long,
+        cap: long,
+        ..settings()
+    });
+    types(&mut world, "a");
+    world.run_for(S(30));
+    types(&mut world, "\x7f");
+    world.run_for(S(200));
+    assert_eq!(turns(&world), ["hello"]);
+    world.run_for(S(120));
+    assert_eq!(turns(&world), ["hello", "continue"]);
+}
+
+#[test]
+fn ctrl_c_during_the_typing_cancels() {
+    let mut world = in_the_middle_of_typing(settings());
+    types(&mut world, "\x03");
+    world.run_for(S(100));
+    assert_eq!(turns(&world), ["hello"]);
+    assert_eq!(count(&world, "cancelled"), 1);
+    assert_eq!(world.child, b"\x15", "it is not passed on");
+}
+
+#[test]
+fn a_message_typed_during_the_typing_is_a_series_of_its_own() {
+    let mut world = throttled(settings());
+    world.run_for(WAIT);
+    fails(&mut world);
+    while !matches!(world.session.state(), State::Typing { .. }) {
+        world.run_for(MS(10));
+    }
+    types(&mut world, "stop that\r");
+    world.run_for(S(1));
+    assert_eq!(turns(&world), ["hello", "continue", "stop that"]);
+    fails(&mut world);
+    assert!(matches!(world.session.state(), State::Waiting(wait) if wait.attempt == 1));
+}
+
+#[test]
+fn the_bars_keys_are_the_clis_while_it_works_or_the_prompt_is_not_free() {
+    for key in ["\r", "\x03"] {
+        let mut world = throttled(settings());
+        world.outside.face = Face::Dialog;
+        draw(&mut world);
+        world.run_for(S(1));
+        world.child.clear();
+        types(&mut world, key);
+        assert_eq!(world.child, key.as_bytes());
+
+        // At work again, and not looked at yet.
+        let mut world = throttled(settings());
+        world.outside.busy = true;
+        draw(&mut world);
+        world.child.clear();
+        types(&mut world, key);
+        assert_eq!(world.child, key.as_bytes());
+    }
+}
+
+#[test]
+fn nothing_is_typed_into_the_middle_of_a_paste() {
+    let mut world = throttled(settings());
+    types(&mut world, "\x1b[200~");
+    world.run_for(S(60));
+    assert_eq!(turns(&world), ["hello"]);
+    types(&mut world, "pasted\x1b[201~");
+    world.run_for(S(60));
+    assert_eq!(world.outside.draft, "pasted");
+    assert_eq!(turns(&world), ["hello"]);
+}
+
+#[test]
+fn two_enters_of_one_read_resume_once_and_neither_is_passed_on() {
+    let mut world = throttled(settings());
+    world.child.clear();
+    types(&mut world, "\r\r");
+    world.run_for(S(1));
+    assert_eq!(world.child, b"\x1b[200~continue\x1b[201~\r");
+}
+
+#[test]
+fn mouse_focus_and_answers_do_not_pause_the_wait() {
+    let mut world = throttled(settings());
+    types(&mut world, "\x1b[I\x1b[<35;10;10M\x1b[?62;22c");
+    world.run_for(WAIT);
+    assert_eq!(turns(&world), ["hello", "continue"]);
+}
+
+#[test]
+fn an_error_that_was_cancelled_is_never_acted_on_again() {
+    let mut world = throttled(settings());
+    types(&mut world, "\x03");
+    world.run_for(S(20));
+    // An Enter forgets what was judged by its text; the uuid is remembered.
+    types(&mut world, "\r");
+    draw(&mut world);
+    world.run_for(S(100));
+    assert_eq!(turns(&world), ["hello"]);
+    assert_eq!(count(&world, "waiting"), 1);
+}
+
+#[test]
+fn a_resize_or_a_stop_during_the_typing_submits_nothing_by_mistake() {
+    let mut world = in_the_middle_of_typing(settings());
+    world.event(Event::Resize(Size::new(ROWS, COLS)));
+    draw(&mut world);
+    world.run_for(S(2));
+    assert_eq!(turns(&world), ["hello", "continue"]);
+
+    let mut world = in_the_middle_of_typing(settings());
+    types(&mut world, "\x1b[I");
+    world.event(Event::ChildStopped);
+    assert_eq!(world.child, b"\x15\x1b[I", "what was held is given back");
+    world.event(Event::Resumed);
+    draw(&mut world);
+    world.run_for(S(3));
+    assert_eq!(turns(&world), ["hello", "continue"]);
+}
+
+#[test]
+fn giving_up_is_announced_as_it_is_set() {
+    for (notify, bytes) in [
+        (Notify::Bell, "\x07"),
+        (
+            Notify::Desktop,
+            "\x1b]9;claude-retry: gave up after 1 try\x07",
+        ),
+        (Notify::Off, ""),
+    ] {
+        let mut world = throttled(Settings {
+            notify,
+            bar: BarMode::Off,
+            max_retries: 1,
+            ..settings()
+        });
+        world.run_for(WAIT);
+        world.tty.clear();
+        let now = world.now().unix_ms;
+        let frame = world.outside.fails(now, THROTTLE);
+        world.event(Event::ChildOutput(&frame));
+        world.run_for(S(20));
+        let tty = String::from_utf8_lossy(&world.tty);
+        let frame = String::from_utf8_lossy(&frame);
+        assert_eq!(tty.strip_prefix(frame.as_ref()), Some(bytes));
+    }
+}

@@ -20,7 +20,7 @@ pub(super) const TYPING_GAP: Duration = Duration::from_millis(400);
 
 impl Session {
     pub(super) fn on_input(&mut self, t: Duration, unix_ms: u64, input: &[u8], out: &mut Outbox) {
-        self.end_lone_escape(t, unix_ms, out);
+        self.end_lone_escape(t);
         // What is kept and not passed on yet must go first: then it is piece by piece.
         if !self.careful(t) && self.kept == self.passed_ahead {
             out.child.extend_from_slice(input);
@@ -39,14 +39,13 @@ impl Session {
 
     /// An Esc (or Alt+[) that was passed on a while ago is a key of its own: it must not make the next key,
     /// perhaps one for the bar, an Alt key. Longer sequences are answers of a slow terminal.
-    fn end_lone_escape(&mut self, t: Duration, unix_ms: u64, out: &mut Outbox) {
+    fn end_lone_escape(&mut self, t: Duration) {
         let old = self.last_input.is_some_and(|at| t >= at + KEY_GAP);
         if old && (1..=2).contains(&self.kept) && self.kept == self.passed_ahead {
-            let mut pieces = Vec::new();
-            self.keys.flush(&mut pieces);
-            for piece in pieces {
-                self.on_piece(t, unix_ms, &piece, out);
-            }
+            self.keys.flush(&mut Vec::new());
+            (self.kept, self.passed_ahead) = (0, 0);
+            self.last_key = self.last_key.max(self.last_input);
+            self.last_text = self.last_text.max(self.last_input);
         }
     }
 
