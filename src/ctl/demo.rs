@@ -1,69 +1,197 @@
-//! `ctl demo`: the whole thing in the user's terminal, around a fake CLI inside this binary.
+//! `ctl demo`: the whole wrapper at work in the user's terminal, around a stand-in for the CLI.
 //!
-//! The wrapper runs as it always does; only its program is `ctl demo-cli`, started through `sh`, since a
-//! program that is ourselves is refused. Settings come from flags, so that the visitor's own cannot spoil it.
+//! It runs this very program twice more: as the wrapper, with settings of its own, and, as the wrapper's
+//! child, as the stand-in ([`stand_in`]). No CLI, no account, no network, and no file outside a folder of
+//! its own, which is gone at the end.
 
+mod draw;
+mod record;
 mod stage;
+mod stand_in;
 
-use std::ffi::OsString;
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Write};
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
-use std::time::Duration;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitCode, ExitStatus};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::termios::{OptionalActions, Termios, isatty, tcgetattr, tcgetwinsize, tcsetattr};
-use serde_json::json;
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use rustix::termios::{isatty, tcgetwinsize, ttyname};
+use tokio::signal::unix::{SignalKind, signal};
 
-use self::stage::Stage;
-use crate::config::ENV_PREFIX;
 use crate::error::Error;
-use crate::sys::{NESTED_VAR, Stopwatch, project_folder, same_terminal};
-use crate::term::Size;
+use crate::sys::NESTED_VAR;
 
-/// The hidden verb of the fake CLI.
+/// The hidden verb of the stand-in.
 pub(super) const CLI_VERB: &str = "demo-cli";
 
-const SESSION: &str = "00000000-0000-4000-8000-00000000de30";
-/// The size is looked at so often: the demo is too short for a signal handler.
-const LOOK: Duration = Duration::from_millis(100);
+/// What the wrapper runs: a shell that becomes the stand-in. The wrapper refuses to run itself, and the
+/// temporary folder may forbid programs.
+const SHELL: &str = "/bin/sh";
+const BECOME: &str = "exec \"$0\" ctl demo-cli \"$1\"";
 
-const SETTINGS: [&str; 24] = [
-    "--retry-program",
-    "/bin/sh",
-    "--retry-message",
-    "continue",
-    "--retry-profile",
-    "default",
-    "--retry-base",
-    "3s",
-    "--retry-cap",
-    "4s",
-    "--retry-max-retries",
-    "6",
-    "--retry-jitter",
-    "none",
-    "--retry-retry-on",
-    "all",
-    "--retry-bar",
-    "auto",
-    "--retry-notify",
-    "off",
-    "--retry-log",
-    "off",
-    "--retry-transcript",
-    "auto",
+/// The demo's settings, all of them that matter: the user's own have no say. The waits are 3 s and 4 s.
+const FLAGS: [(&str, &str); 13] = [
+    ("program", SHELL),
+    ("message", stage::MESSAGE),
+    ("profile", "default"),
+    ("jitter", "none"),
+    ("base", "3s"),
+    ("cap", "4s"),
+    ("max-retries", "6"),
+    ("max-per-hour", "60"),
+    ("retry-on", "all"),
+    ("bar", "auto"),
+    ("notify", "off"),
+    ("transcript", "auto"),
+    ("log", "off"),
 ];
 
-/// A folder that goes when it is dropped.
+/// The least rows and columns: on fewer the error does not fit, so that nobody could read it.
+const LEAST: (u16, u16) = (12, 40);
+
+/// Runs the demo, to its end.
+///
+/// # Errors
+///
+/// [`Error::Usage`] where there is no terminal to show it in, or this one is under the wrapper already.
+pub(super) fn run() -> Result<ExitCode, Error> {
+    check_terminal()?;
+    let folder = Folder::new().map_err(|error| own("make a folder for the demo", &error))?;
+    let ourselves =
+        std::env::current_exe().map_err(|error| own("find this program's own file", &error))?;
+
+    let mut command = Command::new(&ourselves);
+    for (name, _) in std::env::vars_os() {
+        if name.as_bytes().starts_with(b"CLAUDE_") {
+            command.env_remove(name);
+        }
+    }
+    for (name, value) in FLAGS {
+        command.arg(format!("--retry-{name}={value}"));
+    }
+    command
+        .args(["--", "-c", BECOME])
+        .arg(&ourselves)
+        .arg(&folder.0)
+        // The transcript is looked for here, and no file of settings is.
+        .env("CLAUDE_CONFIG_DIR", &folder.0)
+        .env("XDG_CONFIG_HOME", &folder.0);
+
+    let status = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .and_then(|runtime| runtime.block_on(attend(command)))
+        .map_err(|error| own("run the demo", &error))?;
+    Ok(ExitCode::from(exit_code(status)))
+}
+
+/// Plays the CLI, with its files in the folder that is the only argument.
+///
+/// # Errors
+///
+/// [`Error::Usage`] when it is not started by [`run`].
+pub(super) fn cli(args: &[OsString]) -> Result<ExitCode, Error> {
+    let [folder] = args else {
+        return Err(Error::Usage(format!(
+            "ctl {CLI_VERB} is a part of the demo: run `claude-retry ctl demo`"
+        )));
+    };
+    stand_in::play(folder.as_ref()).map_err(|error| own("play the demo", &error))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn own(what: &str, error: &io::Error) -> Error {
+    Error::Own(format!("failed to {what}: {error}"))
+}
+
+fn check_terminal() -> Result<(), Error> {
+    let usage = |text: &str| Err(Error::Usage(text.into()));
+    let (stdin, stdout) = (io::stdin(), io::stdout());
+    if !isatty(&stdin) || !isatty(&stdout) {
+        return usage("ctl demo needs a terminal: run it in one, with nothing redirected");
+    }
+    if std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb") {
+        return usage(
+            "ctl demo needs a terminal that can be drawn on: set TERM to what yours is, for instance xterm-256color",
+        );
+    }
+    // One that does not know its size says 0.
+    if let Ok(size) = tcgetwinsize(&stdout)
+        && let (rows @ 1.., cols @ 1..) = (size.ws_row, size.ws_col)
+        && (rows < LEAST.0 || cols < LEAST.1)
+    {
+        return usage(&format!(
+            "ctl demo needs a terminal of {} rows and {} columns at least: this one has {rows} and {cols}",
+            LEAST.0, LEAST.1
+        ));
+    }
+    if std::env::var_os(NESTED_VAR).is_some_and(|value| is_ours(&value)) {
+        return usage(
+            "ctl demo cannot run here: this terminal is under claude-retry already, and both would act; run it in another terminal",
+        );
+    }
+    Ok(())
+}
+
+/// Does the `pid:tty` of [`NESTED_VAR`] name this terminal, and a wrapper that lives?
+fn is_ours(value: &OsStr) -> bool {
+    let Some((pid, inner)) = value.to_str().and_then(|value| value.split_once(':')) else {
+        return false;
+    };
+    ttyname(io::stdin(), Vec::new()).is_ok_and(|name| name.as_bytes() == inner.as_bytes())
+        && pid
+            .parse()
+            .ok()
+            .and_then(Pid::from_raw)
+            .is_some_and(|pid| test_kill_process(pid).is_ok())
+}
+
+/// Starts the wrapper and waits for its end; who asks us to end asks it.
+async fn attend(mut command: Command) -> io::Result<ExitStatus> {
+    let mut changes = signal(SignalKind::child())?;
+    let mut term = signal(SignalKind::terminate())?;
+    let mut hup = signal(SignalKind::hangup())?;
+    let mut int = signal(SignalKind::interrupt())?;
+    let mut quit = signal(SignalKind::quit())?;
+    let mut child = command.spawn()?;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status);
+        }
+        tokio::select! {
+            _ = changes.recv() => {}
+            _ = term.recv() => pass_on(&child, Signal::TERM),
+            _ = hup.recv() => pass_on(&child, Signal::HUP),
+            _ = int.recv() => pass_on(&child, Signal::INT),
+            _ = quit.recv() => pass_on(&child, Signal::QUIT),
+        }
+    }
+}
+
+/// Signals a child that was not waited for yet, so that its number is its own.
+fn pass_on(child: &Child, signal: Signal) {
+    let _ = kill_process(Pid::from_child(child), signal);
+}
+
+fn exit_code(status: ExitStatus) -> u8 {
+    let code = status
+        .code()
+        .or_else(|| status.signal().map(|signal| 128 + signal));
+    code.and_then(|code| u8::try_from(code).ok()).unwrap_or(125)
+}
+
+/// A private temporary folder; removed with all that is in it when dropped.
 struct Folder(PathBuf);
 
 impl Folder {
     fn new() -> io::Result<Self> {
-        let name = format!("claude-retry-demo-{}", std::process::id());
+        let name = format!("claude-retry-demo-{:016x}", rand::random::<u64>());
         let path = std::env::temp_dir().join(name);
+        // Fails where something has that name already: nobody can have put a link there.
         DirBuilder::new().mode(0o700).create(&path)?;
         Ok(Self(path))
     }
@@ -71,150 +199,9 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // What is left is two small files in a temporary folder.
         let _ = fs::remove_dir_all(&self.0);
     }
 }
 
-fn failed(what: &str) -> impl Fn(io::Error) -> Error + '_ {
-    move |error| Error::Own(format!("failed to {what}: {error}"))
-}
-
-/// Runs the demo.
-pub(super) fn run() -> Result<ExitCode, Error> {
-    let (stdin, stdout) = (io::stdin(), io::stdout());
-    if !isatty(&stdin) || !isatty(&stdout) || !same_terminal(&stdin, &stdout) {
-        return Err(Error::Usage(
-            "`ctl demo` needs a terminal on stdin and stdout: run it in one, without pipes".into(),
-        ));
-    }
-    let folder = Folder::new().map_err(failed("make a temporary folder"))?;
-    let exe = std::env::current_exe().map_err(failed("find our own file"))?;
-    let mut command = Command::new(&exe);
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with(ENV_PREFIX) {
-            command.env_remove(name);
-        }
-    }
-    let status = command
-        .env_remove(NESTED_VAR)
-        .env("XDG_CONFIG_HOME", &folder.0)
-        .env("CLAUDE_CONFIG_DIR", &folder.0)
-        .args(SETTINGS)
-        .args(["--", "-c", "exec \"$0\" ctl demo-cli"])
-        .arg(&exe)
-        .status()
-        .map_err(failed("start the wrapper"))?;
-    drop(folder);
-    Ok(ExitCode::from(
-        status
-            .code()
-            .and_then(|code| u8::try_from(code).ok())
-            .unwrap_or(1),
-    ))
-}
-
-/// Is the fake CLI.
-pub(super) fn cli(_args: &[OsString]) -> Result<ExitCode, Error> {
-    let Some(config) = std::env::var_os("CLAUDE_CONFIG_DIR").map(PathBuf::from) else {
-        return Err(Error::Usage("`ctl demo-cli` is only for `ctl demo`".into()));
-    };
-    let cooked =
-        tcgetattr(io::stdin()).map_err(|error| failed("read the terminal")(error.into()))?;
-    let mut raw = cooked.clone();
-    raw.make_raw();
-    set(&raw)?;
-    let complete = play(&config);
-    set(&cooked)?;
-    if complete.map_err(failed("play the demo"))? {
-        super::print(
-            b"That was claude-retry: the turn failed twice and was resumed twice. \
-              Now type claude-retry instead of claude.\n",
-        )?;
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-fn set(termios: &Termios) -> Result<(), Error> {
-    tcsetattr(io::stdin(), OptionalActions::Flush, termios)
-        .map_err(|error| failed("set the terminal")(error.into()))
-}
-
-/// Plays it to its end; was it seen whole?
-fn play(config: &Path) -> io::Result<bool> {
-    let clock = Stopwatch::start();
-    let transcript = files(config)?;
-    let mut out = io::stdout().lock();
-    // Alternate screen, bracketed paste.
-    out.write_all(b"\x1b[?1049h\x1b[2J\x1b[?2004h")?;
-    let mut stage = Stage::new(clock.elapsed());
-    let mut shown = Vec::new();
-    let mut buffer = [0; 4096];
-    while !stage.finished(clock.elapsed()) {
-        stage.tick(clock.elapsed());
-        let mut lines = String::new();
-        for mut line in stage.take_lines() {
-            line["timestamp"] = jiff::Timestamp::now().to_string().into();
-            line["sessionId"] = SESSION.into();
-            lines.push_str(&line.to_string());
-            lines.push('\n');
-        }
-        if !lines.is_empty() {
-            OpenOptions::new()
-                .append(true)
-                .create(true)
-                .open(&transcript)?
-                .write_all(lines.as_bytes())?;
-        }
-        let frame = stage.frame(clock.elapsed(), size()?);
-        if frame != shown {
-            out.write_all(&frame)?;
-            out.flush()?;
-            shown = frame;
-        }
-        let until = stage
-            .deadline()
-            .map_or(LOOK, |at| at.saturating_sub(clock.elapsed()));
-        let timeout = Timespec::try_from(until.min(LOOK)).ok();
-        let stdin = io::stdin();
-        let mut ready = [PollFd::new(&stdin, PollFlags::IN)];
-        match poll(&mut ready, timeout.as_ref()) {
-            Ok(0) | Err(rustix::io::Errno::INTR) => continue,
-            other => other?,
-        };
-        match rustix::io::read(&stdin, &mut buffer) {
-            Ok(0) => break,
-            Ok(n) => stage.input(clock.elapsed(), &buffer[..n]),
-            Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    out.write_all(b"\x1b[?2004l\x1b]0;\x07\x1b[?1049l")?;
-    out.flush()?;
-    Ok(stage.complete())
-}
-
-fn size() -> io::Result<Size> {
-    let size = tcgetwinsize(io::stdin())?;
-    Ok(Size::new(size.ws_row.max(5), size.ws_col.max(10)))
-}
-
-/// Makes what the real CLI keeps: the session file, and the transcript's folder. Gives the transcript.
-fn files(config: &Path) -> io::Result<PathBuf> {
-    let cwd = std::env::current_dir()?;
-    let project = config.join("projects").join(project_folder(&cwd));
-    fs::create_dir_all(&project)?;
-    let sessions = config.join("sessions");
-    fs::create_dir_all(&sessions)?;
-    let pid = std::process::id();
-    let session = json!({
-        "pid": pid,
-        "sessionId": SESSION,
-        "cwd": cwd.to_string_lossy(),
-        "startedAt": jiff::Timestamp::now().as_millisecond(),
-        "kind": "interactive",
-        "status": "idle",
-    });
-    fs::write(sessions.join(format!("{pid}.json")), session.to_string())?;
-    Ok(project.join(format!("{SESSION}.jsonl")))
-}
+#[cfg(test)]
+mod tests;

@@ -56,22 +56,6 @@ impl Clock {
     }
 }
 
-/// Counts the time since it was started.
-#[derive(Clone, Copy, Debug)]
-pub struct Stopwatch(Instant);
-
-impl Stopwatch {
-    /// Starts now.
-    pub fn start() -> Self {
-        Self(Clock::instant())
-    }
-
-    /// The time since the start.
-    pub fn elapsed(&self) -> Duration {
-        self.0.elapsed()
-    }
-}
-
 /// The wall clock, in milliseconds since the Unix epoch.
 #[expect(clippy::disallowed_methods, reason = "this is the clock")]
 pub(super) fn unix_ms() -> u64 {

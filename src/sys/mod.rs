@@ -26,12 +26,10 @@ use rustix::termios::isatty;
 use crate::config::Settings;
 use crate::supervisor::session::{ExitKind, TerminalTraits};
 
-pub use self::clock::Stopwatch;
 pub use self::log::Log;
 pub use self::monitor::monitor;
 pub use self::program::{Found, find as find_program};
-pub use self::transcript::{Locator, folder_name as project_folder};
-pub use self::tty::same_terminal;
+pub use self::transcript::Locator;
 
 /// Names the wrapper that a process runs under: `pid:inner tty`.
 ///

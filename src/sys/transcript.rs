@@ -195,7 +195,7 @@ fn is_session_transcript(file: &Path) -> bool {
 }
 
 /// The CLI's name for the folder of a project: `-` for every UTF-16 unit that is no ASCII letter or digit.
-pub fn folder_name(cwd: &Path) -> String {
+fn folder_name(cwd: &Path) -> String {
     let units = |c: char| match c {
         c if c.is_ascii_alphanumeric() => c.to_string(),
         c => "-".repeat(c.len_utf16()),

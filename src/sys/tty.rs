@@ -38,7 +38,7 @@ pub(super) fn name(fd: impl AsFd) -> Option<OsString> {
 }
 
 /// Are both descriptors the same terminal?
-pub fn same_terminal(a: impl AsFd, b: impl AsFd) -> bool {
+pub(super) fn same_terminal(a: impl AsFd, b: impl AsFd) -> bool {
     matches!((fstat(a), fstat(b)), (Ok(a), Ok(b)) if a.st_rdev == b.st_rdev)
 }
 
