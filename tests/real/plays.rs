@@ -266,6 +266,10 @@ pub(crate) fn screen_alone(stage: &mut Stage) -> Outcome {
     stage.ask("hello there")?;
     stage.turns(1)?;
     stage.see_text("esc to interrupt")?;
+    // As long as the spinner turns, the wrapper has seen it.
+    for _ in 0..3 {
+        stage.more_output()?;
+    }
     stage.api.release();
     recovered(stage, &["hello there", "continue"])
 }

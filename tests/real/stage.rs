@@ -262,6 +262,14 @@ impl Stage {
         self.log.events(event)
     }
 
+    /// Waits until the program draws again.
+    pub(crate) fn more_output(&self) -> Outcome {
+        let before = self.terminal().written();
+        self.wait("more output", |stage| {
+            (stage.terminal().written() != before).then_some(())
+        })
+    }
+
     /// Waits until the program has drawn what it had to: no output came for this long.
     pub(crate) fn quiet(&self, time: Duration) -> Outcome {
         while Instant::now() < self.deadline {

@@ -18,7 +18,7 @@ use crate::supervisor::wording::Reading;
 const QUIET: Duration = Duration::from_millis(120);
 /// It is read at the latest so long after output came: a spinner is never quiet.
 const AT_LATEST: Duration = Duration::from_millis(300);
-/// The same two while the message is being typed or the turn should begin.
+/// The same two while the message is being typed, a turn should begin, or none was seen yet.
 pub(super) const QUICK: Duration = Duration::from_millis(20);
 const QUICK_AT_LATEST: Duration = Duration::from_millis(80);
 /// An update (DEC 2026) or a sequence that stays open for longer is looked at all the same.
@@ -34,6 +34,8 @@ impl Session {
     pub(super) fn schedule_look(&mut self, t: Duration) {
         let (quiet, at_latest) = match self.state {
             State::Typing { .. } | State::Settling { .. } => (QUICK, QUICK_AT_LATEST),
+            // A short turn must not be missed: where there is no transcript, one must have been seen.
+            State::Watching if !self.busy_seen => (QUICK, QUICK_AT_LATEST),
             _ => (QUIET, AT_LATEST),
         };
         let since = *self.unread_since.get_or_insert(t);
