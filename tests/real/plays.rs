@@ -264,13 +264,15 @@ pub(crate) fn queued_message(stage: &mut Stage) -> Outcome {
 pub(crate) fn screen_alone(stage: &mut Stage) -> Outcome {
     stage.start()?;
     stage.ask("hello there")?;
-    stage.turns(1)?;
-    stage.see_text("esc to interrupt")?;
-    // As long as the spinner turns, the wrapper has seen it.
-    for _ in 0..3 {
-        stage.more_output()?;
+    for turn in 1..=2 {
+        stage.turns(turn)?;
+        stage.see_text("esc to interrupt")?;
+        // As long as the spinner turns, the wrapper has seen it.
+        for _ in 0..3 {
+            stage.more_output()?;
+        }
+        stage.api.release();
     }
-    stage.api.release();
     recovered(stage, &["hello there", "continue"])
 }
 

@@ -94,7 +94,8 @@ pub(crate) fn all() -> Vec<Scenario> {
         scenario("throttle-api-key", throttled().api_key(), once),
         scenario(
             "screen-alone",
-            Setup::new([Answer::throttle().gated(), done()]).env("CLAUDE_RETRY_TRANSCRIPT", "off"),
+            Setup::new([Answer::throttle().gated(), done().gated()])
+                .env("CLAUDE_RETRY_TRANSCRIPT", "off"),
             Play::Own(plays::screen_alone),
         ),
     ];
