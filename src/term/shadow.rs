@@ -49,6 +49,8 @@ struct Saved {
     col: u16,
     row_known: bool,
     drift: u16,
+    /// A wrap may have been pending, which some terminals save too.
+    wrap_unclear: bool,
     pen: Pen,
     charsets: Charsets,
     origin: bool,

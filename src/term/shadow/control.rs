@@ -142,6 +142,7 @@ impl Shadow {
             col: col.min(self.size.cols - 1),
             row_known: self.row_known,
             drift,
+            wrap_unclear: self.wrap_pending() || self.wrap_unclear,
             pen: self.pen,
             charsets: self.modes.charsets,
             origin: self.modes.is_on(6),
@@ -162,6 +163,7 @@ impl Shadow {
             self.go_to(saved.row, saved.col);
             self.row_known = saved.row_known;
             self.drift = saved.drift;
+            self.wrap_unclear = saved.wrap_unclear;
         }
         self.pen = Pen {
             link: self.pen.link || saved.pen.link,

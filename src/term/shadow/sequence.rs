@@ -260,6 +260,8 @@ impl Shadow {
         } else {
             self.drift
         };
+        // Some terminals take a pending wrap along.
+        let wrap_unclear = self.wrap_pending() || self.wrap_unclear;
         self.save(false);
         self.feed(b"\x1b[?1049h");
         self.agree_on_margins();
@@ -268,6 +270,7 @@ impl Shadow {
         self.saved[1] = None;
         self.row_known = known;
         self.drift = drift;
+        self.wrap_unclear = wrap_unclear;
     }
 
     pub(super) fn leave_alternate(&mut self) {
