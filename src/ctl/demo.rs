@@ -9,7 +9,7 @@ mod record;
 mod stage;
 mod stand_in;
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -18,12 +18,12 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitCode, ExitStatus};
 
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
-use rustix::termios::{isatty, tcgetwinsize, ttyname};
+use rustix::process::{Pid, Signal, kill_process};
+use rustix::termios::{isatty, tcgetwinsize};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::error::Error;
-use crate::sys::NESTED_VAR;
+use crate::sys::nested;
 
 /// The hidden verb of the stand-in.
 pub(super) const CLI_VERB: &str = "demo-cli";
@@ -129,25 +129,12 @@ fn check_terminal() -> Result<(), Error> {
             LEAST.0, LEAST.1
         ));
     }
-    if std::env::var_os(NESTED_VAR).is_some_and(|value| is_ours(&value)) {
+    if nested() {
         return usage(
             "ctl demo cannot run here: this terminal is under claude-retry already, and both would act; run it in another terminal",
         );
     }
     Ok(())
-}
-
-/// Does the `pid:tty` of [`NESTED_VAR`] name this terminal, and a wrapper that lives?
-fn is_ours(value: &OsStr) -> bool {
-    let Some((pid, inner)) = value.to_str().and_then(|value| value.split_once(':')) else {
-        return false;
-    };
-    ttyname(io::stdin(), Vec::new()).is_ok_and(|name| name.as_bytes() == inner.as_bytes())
-        && pid
-            .parse()
-            .ok()
-            .and_then(Pid::from_raw)
-            .is_some_and(|pid| test_kill_process(pid).is_ok())
 }
 
 /// Starts the wrapper and waits for its end; who asks us to end asks it.

@@ -130,7 +130,12 @@ fn wants_passthrough(args: &[OsString]) -> bool {
         || !isatty(&stdout)
         || !tty::same_terminal(&stdin, &stdout)
         || is_headless(args)
-        || env(NESTED_VAR).is_some_and(|value| is_nested(&value, tty::name(&stdin).as_deref()))
+        || nested()
+}
+
+/// Are we on the inner terminal of a wrapper that lives?
+pub fn nested() -> bool {
+    env(NESTED_VAR).is_some_and(|value| is_nested(&value, tty::name(io::stdin()).as_deref()))
 }
 
 /// Is `-p` / `--print` among the CLI's arguments? After `--` everything is a prompt.
