@@ -1,6 +1,8 @@
 //! What the readers make of the recordings of the real CLI, seen through an emulator that is not the
 //! program's own.
 
+#[path = "support/cast.rs"]
+mod cast;
 #[path = "support/replay.rs"]
 mod replay;
 #[path = "readers/screens.rs"]
@@ -10,11 +12,12 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use cast::Cast;
 use claude_retry::supervisor::banner::{self, Banner};
 use claude_retry::supervisor::prompt::{self, Prompt};
 use claude_retry::supervisor::transcript::{self, Ending, LastTurn};
 use claude_retry::supervisor::wording::{self, Reading};
-use replay::{Cast, Replay};
+use replay::Replay;
 
 /// The folders below the fixtures, and how many recordings are in each.
 const FOLDERS: [(&str, usize); 7] = [
@@ -273,7 +276,7 @@ fn no_frame_of_a_good_session_is_a_candidate() {
     for recording in recordings() {
         let good = GOOD.contains(&recording.scenario.as_str());
         let mut replay = Replay::new(recording.cast.size);
-        for (at, bytes) in recording.cast.output.iter().enumerate() {
+        for (at, bytes) in recording.cast.output().enumerate() {
             replay.feed(bytes);
             let screen = replay.screen();
             let banner = banner::find(&screen);

@@ -1,5 +1,7 @@
 //! asciicast v2 recordings: <https://docs.asciinema.org/manual/asciicast/v2/>.
 
+#![allow(dead_code, reason = "each test file uses its part")]
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -60,5 +62,14 @@ impl Cast {
             size: Size::new(cells("height"), cells("width")),
             events,
         }
+    }
+
+    /// What the child wrote, write by write.
+    pub fn output(&self) -> impl Iterator<Item = &[u8]> {
+        let output = self
+            .events
+            .iter()
+            .filter(|event| event.kind == Kind::Output);
+        output.map(|event| event.data.as_slice())
     }
 }

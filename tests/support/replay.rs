@@ -2,7 +2,6 @@
 //! not come from the emulator the program itself uses.
 
 use std::cell::RefCell;
-use std::path::Path;
 use std::rc::Rc;
 
 use alacritty_terminal::Term;
@@ -15,35 +14,7 @@ use alacritty_terminal::vte::ansi::{Color, NamedColor, Processor};
 use claude_retry::term::Size;
 use claude_retry::term::screen::{Cell, Row, Screen};
 
-/// A recording: the terminal's size and what the CLI wrote, in order.
-#[derive(Clone, Debug)]
-pub(crate) struct Cast {
-    /// The size it was recorded in.
-    pub(crate) size: Size,
-    /// The output events.
-    pub(crate) output: Vec<Vec<u8>>,
-}
-
-impl Cast {
-    /// Reads an asciicast v2 file.
-    pub(crate) fn read(path: &Path) -> Self {
-        let text = std::fs::read_to_string(path)
-            .unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()));
-        let mut lines = text.lines();
-        let header: serde_json::Value =
-            serde_json::from_str(lines.next().expect("a header")).expect("the header is JSON");
-        let number = |name: &str| {
-            u16::try_from(header[name].as_u64().expect("a number in the header")).expect("a size")
-        };
-        let size = Size::new(number("height"), number("width"));
-        let output = lines
-            .map(|line| serde_json::from_str(line).expect("an event is JSON"))
-            .filter(|event: &serde_json::Value| event[1] == "o")
-            .map(|event| event[2].as_str().expect("text").as_bytes().to_vec())
-            .collect();
-        Self { size, output }
-    }
-}
+use crate::cast::Cast;
 
 /// Keeps what the emulator tells besides the cells.
 #[derive(Clone, Default)]
@@ -99,7 +70,7 @@ impl Replay {
     /// The screen at the end of a recording.
     pub(crate) fn last_screen(cast: &Cast) -> Screen {
         let mut replay = Self::new(cast.size);
-        for bytes in &cast.output {
+        for bytes in cast.output() {
             replay.feed(bytes);
         }
         replay.screen()
