@@ -1,21 +1,23 @@
 //! Job control: may we stop, and stopping.
 
-use rustix::process::{Pid, Signal, getpgid, getpgrp, getppid, getsid, kill_current_process_group};
+use rustix::process::{Pid, Signal, getppid, kill_current_process_group};
+
+use super::ids::{group_of, session_of};
 
 /// Is there nobody who could continue us? By POSIX: no process of our group has a parent in another
 /// group of the same session. Only our own line of parents is looked at: the group's leader is on it.
 pub(super) fn is_orphaned() -> bool {
-    let (Ok(session), group) = (getsid(None), getpgrp()) else {
+    let (Ok(session), Ok(group)) = (session_of(None), group_of(None)) else {
         return true;
     };
     let mut parent = getppid();
     // The line ends at process 1; the bound guards against a line that changes meanwhile.
     for _ in 0..64 {
         let Some(pid) = parent else { return true };
-        if getsid(Some(pid)) != Ok(session) {
+        if session_of(Some(pid)).ok() != Some(session) {
             return true;
         }
-        if getpgid(Some(pid)).is_ok_and(|other| other != group) {
+        if group_of(Some(pid)).is_ok_and(|other| other != group) {
             return false;
         }
         parent = parent_of(pid);

@@ -4,6 +4,7 @@
 mod clock;
 mod driver;
 mod guarded;
+mod ids;
 mod job;
 mod log;
 mod monitor;

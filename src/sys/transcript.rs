@@ -12,9 +12,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
 use rustix::fs::OFlags;
-use rustix::process::{Pid, getsid};
+use rustix::process::Pid;
 use serde::Deserialize;
 
+use super::ids::{Id, led_by, session_of};
 use crate::supervisor::transcript::{LastTurn, Report, last_turn};
 
 /// How much of the end is read: as little as holds the last turn.
@@ -34,7 +35,7 @@ pub struct Locator {
     config_dir: PathBuf,
     cwd: PathBuf,
     child: Pid,
-    session: Pid,
+    session: Id,
     spawned_unix_ms: u64,
 }
 
@@ -54,7 +55,7 @@ impl Locator {
         config_dir: PathBuf,
         cwd: PathBuf,
         child: Pid,
-        session: Pid,
+        session: Id,
         spawned_unix_ms: u64,
     ) -> Self {
         Self {
@@ -72,6 +73,7 @@ impl Locator {
             .map(PathBuf::from)
             .or_else(|| Some(Path::new(&super::env("HOME")?).join(".claude")))?;
         let cwd = std::env::current_dir().ok()?;
+        let session = led_by(session);
         Some(Self::new(config_dir, cwd, child, session, spawned_unix_ms))
     }
 
@@ -107,7 +109,7 @@ impl Locator {
         entries
             .flatten()
             .filter_map(|entry| pid_in(&entry.file_name()))
-            .filter(|pid| getsid(Some(*pid)) == Ok(self.session))
+            .filter(|pid| session_of(Some(*pid)).ok() == Some(self.session))
             .filter_map(fits)
             .min_by_key(|session| session.started_at)
     }
@@ -267,7 +269,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         let cwd = PathBuf::from("/home/dev/my proj");
         let pid = rustix::process::getpid();
-        let session = getsid(None).expect("a session");
+        let session = session_of(None).expect("a session");
         let locator = Locator::new(dir.path().to_owned(), cwd, pid, session, 10_000);
         Home { dir, locator }
     }
@@ -341,7 +343,7 @@ mod tests {
         home.session(cli, ID, "/home/dev/my proj", 10_500);
         home.locator.child = Pid::from_raw(i32::MAX).expect("a number");
         assert_eq!(home.found(), Some(file));
-        home.locator.session = home.locator.child;
+        home.locator.session = led_by(home.locator.child);
         assert!(home.locator.session().is_none(), "another terminal's");
     }
 

@@ -8,14 +8,13 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{Mode, OFlags, fstat, open as open_file};
-use rustix::process::getpgrp;
 use rustix::termios::{
-    OptionalActions, Termios, Winsize, tcgetattr, tcgetpgrp, tcgetsid, tcgetwinsize, tcsetattr,
-    ttyname,
+    OptionalActions, Termios, Winsize, tcgetattr, tcgetpgrp, tcgetwinsize, tcsetattr, ttyname,
 };
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+use super::ids::{group_of, is_controlling, led_by};
 use crate::term::Size;
 
 /// The terminal's attributes from before raw mode, for every way out: there is one terminal a process.
@@ -50,7 +49,7 @@ pub(super) fn open() -> io::Result<OwnedFd> {
     let stdin = io::stdin();
     // `/dev/tty` works for who may not open the device by its name (after `su`), but it cannot be
     // watched on macOS, and it is the controlling terminal, which stdin need not be.
-    let controlling = cfg!(target_os = "linux") && tcgetsid(&stdin).is_ok();
+    let controlling = cfg!(target_os = "linux") && is_controlling(&stdin);
     let by_name = || name(&stdin).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound));
     let path = if controlling {
         OsString::from("/dev/tty")
@@ -137,7 +136,8 @@ impl Tty {
     /// Is our process group the terminal's foreground one?
     pub(super) fn is_foreground(&self) -> bool {
         // Not our controlling terminal: there is no job control on it.
-        tcgetpgrp(self.fd.get_ref()).map_or(true, |group| group == getpgrp())
+        tcgetpgrp(self.fd.get_ref())
+            .map_or(true, |group| group_of(None).ok() == Some(led_by(group)))
     }
 
     pub(super) async fn readable(&self) -> io::Result<()> {
