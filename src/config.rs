@@ -65,6 +65,26 @@ pub enum TranscriptMode {
     Off,
 }
 
+/// Does the companion hook live in the CLI that we run?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HookMode {
+    /// Where the CLI takes it.
+    Auto,
+    /// Never.
+    Off,
+}
+
+/// How a turn is resumed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResumeMode {
+    /// By typing where the prompt is free, by the hook where it is not.
+    Auto,
+    /// By typing only.
+    Type,
+    /// By the hook only.
+    Hook,
+}
+
 /// The resolved settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -92,6 +112,12 @@ pub struct Settings {
     pub max_per_hour: u32,
     /// Is the transcript read?
     pub transcript: TranscriptMode,
+    /// Does the companion hook live in the CLI?
+    pub hook: HookMode,
+    /// How a turn is resumed.
+    pub resume: ResumeMode,
+    /// Wait for as long as the server asked to, at least.
+    pub retry_after: bool,
     /// Turn on the CLI's own watchdog for the child.
     pub native_watchdog: bool,
     /// The log file, or `None` for no log.
@@ -113,6 +139,9 @@ impl Default for Settings {
             notify: Notify::Bell,
             max_per_hour: 60,
             transcript: TranscriptMode::Auto,
+            hook: HookMode::Auto,
+            resume: ResumeMode::Auto,
+            retry_after: false,
             native_watchdog: false,
             log: None,
         }
@@ -215,7 +244,9 @@ pub fn resolve(sources: &Sources) -> Result<Resolved, Error> {
             continue;
         };
         let Some(setting) = SETTINGS.iter().find(|setting| setting.env_suffix() == rest) else {
-            unknown_env.push(name.clone());
+            if name != crate::supervisor::hook::SOCKET_VAR {
+                unknown_env.push(name.clone());
+            }
             continue;
         };
         let origin = Origin::Env(name.clone());

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use super::value::{choice, count, duration, message, show_duration};
-use super::{BarMode, Jitter, Notify, Profile, Settings, TranscriptMode};
+use super::{BarMode, HookMode, Jitter, Notify, Profile, ResumeMode, Settings, TranscriptMode};
 use crate::supervisor::wording::Class;
 
 /// One setting.
@@ -92,6 +92,12 @@ const NOTIFIES: &[(&str, Notify)] = &[
 ];
 const TRANSCRIPTS: &[(&str, TranscriptMode)] =
     &[("auto", TranscriptMode::Auto), ("off", TranscriptMode::Off)];
+const HOOKS: &[(&str, HookMode)] = &[("auto", HookMode::Auto), ("off", HookMode::Off)];
+const RESUMES: &[(&str, ResumeMode)] = &[
+    ("auto", ResumeMode::Auto),
+    ("type", ResumeMode::Type),
+    ("hook", ResumeMode::Hook),
+];
 const SWITCH: &[(&str, bool)] = &[("on", true), ("off", false)];
 
 /// The name of a value of one of the tables above, as TOML.
@@ -247,6 +253,33 @@ pub static SETTINGS: &[Setting] = &[
         choices: &["auto", "off"],
         set: |s, text| choice(text, TRANSCRIPTS).map(|mode| s.transcript = mode),
         show: |s| named(TRANSCRIPTS, &s.transcript),
+    },
+    Setting {
+        name: "hook",
+        help: "the companion hook, a witness and a way to resume; off: the CLI gets none of us",
+        value: "auto|off",
+        example: "auto",
+        choices: &["auto", "off"],
+        set: |s, text| choice(text, HOOKS).map(|mode| s.hook = mode),
+        show: |s| named(HOOKS, &s.hook),
+    },
+    Setting {
+        name: "resume",
+        help: "how a turn is resumed; auto types where the prompt is free, else the hook resumes",
+        value: "auto|type|hook",
+        example: "auto",
+        choices: &["auto", "type", "hook"],
+        set: |s, text| choice(text, RESUMES).map(|mode| s.resume = mode),
+        show: |s| named(RESUMES, &s.resume),
+    },
+    Setting {
+        name: "retry-after",
+        help: "wait for as long as the server asked to, at least; needs the CLI's debug log",
+        value: "on|off",
+        example: "on",
+        choices: &["on", "off"],
+        set: |s, text| choice(text, SWITCH).map(|on| s.retry_after = on),
+        show: |s| named(SWITCH, &s.retry_after),
     },
     Setting {
         name: "native-watchdog",

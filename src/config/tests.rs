@@ -73,6 +73,9 @@ fn the_defaults_are_the_documented_ones() {
             "notify = \"bell\"",
             "max_per_hour = 60",
             "transcript = \"auto\"",
+            "hook = \"auto\"",
+            "resume = \"auto\"",
+            "retry_after = \"off\"",
             "native_watchdog = \"off\"",
             "log = \"off\"",
         ]

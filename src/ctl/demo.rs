@@ -34,7 +34,7 @@ const SHELL: &str = "/bin/sh";
 const BECOME: &str = "exec \"$0\" ctl demo-cli \"$1\"";
 
 /// The demo's settings, all of them that matter: the user's own have no say. The waits are 3 s and 4 s.
-const FLAGS: [(&str, &str); 13] = [
+const FLAGS: [(&str, &str); 16] = [
     ("program", SHELL),
     ("message", stage::MESSAGE),
     ("profile", "default"),
@@ -44,6 +44,9 @@ const FLAGS: [(&str, &str); 13] = [
     ("max-retries", "6"),
     ("max-per-hour", "60"),
     ("retry-on", "all"),
+    ("hook", "off"),
+    ("resume", "auto"),
+    ("retry-after", "off"),
     ("bar", "auto"),
     ("notify", "off"),
     ("transcript", "auto"),

@@ -2,6 +2,7 @@
 
 pub mod backoff;
 pub mod banner;
+pub mod hook;
 pub mod keys;
 pub mod prompt;
 pub mod retry;
