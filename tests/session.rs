@@ -283,8 +283,8 @@ fn a_dialog_holds_it_off_and_it_goes_on_when_it_closes() {
         "{:?}",
         world.session.state()
     );
-    world.outside.face = Face::Prompt;
-    draw(&mut world);
+    let frame = world.outside.closes();
+    world.event(Event::ChildOutput(&frame));
     world.run_for(S(1));
     assert_eq!(turns(&world), ["hello", "continue"]);
 }

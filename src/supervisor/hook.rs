@@ -26,6 +26,9 @@ const PREAMBLE: &str = "From claude-retry, the user's supervisor for API errors:
 /// More of an error's text is not looked at.
 const TEXT_AT_MOST: usize = 4096;
 
+/// One call of a hook of ours, for as long as its process waits for our word.
+pub type HookId = u64;
+
 /// What happened in the CLI.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]

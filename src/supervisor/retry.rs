@@ -3,6 +3,7 @@
 //! | state | what happens | next |
 //! | --- | --- | --- |
 //! | Watching | an error block of a transient class ends the conversation | Confirming |
+//! | | the companion hook tells of a turn that failed | Confirming |
 //! | Confirming | the witnesses agree, tries are left | Waiting |
 //! | | they agree, the tries are spent | `GaveUp` |
 //! | | they contradict, or [`PATIENCE`](super::verdict::PATIENCE) is over | Watching |
@@ -12,9 +13,10 @@
 //! | Paused | the prompt is empty again | Waiting, with what was left |
 //! | | left alone for [`LEFT_ALONE`] | `HoldingOff` |
 //! | `LastLook` | the error still stands by all witnesses, the prompt is free, the pty raw | Typing |
+//! | | it stands, the prompt is not free, the companion hook waits for our word | Settling |
 //! | | it stands, but no way to resume is open | `HoldingOff` |
 //! | | it does not stand any more | Watching |
-//! | `HoldingOff` | the screen changes, and the prompt is free | `LastLook` |
+//! | `HoldingOff` | the screen changes, and a way to resume is open | `LastLook` |
 //! | Typing | the message was read back and CR sent | Settling |
 //! | | input came, or the message was not read back: undone | Paused, `HoldingOff` or `GaveUp` |
 //! | Settling | the turn has begun | Watching |
@@ -31,6 +33,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use super::backoff::Backoff;
+use super::hook::HookId;
 use super::typing::Typing;
 use super::verdict::Failure;
 use crate::config::Settings;
@@ -82,14 +85,16 @@ pub enum State {
         /// The transaction.
         typing: Typing,
     },
-    /// CR is sent; the turn should begin.
+    /// CR is sent, or the hook was told to resume; the turn should begin.
     Settling {
         /// The wait that is over.
         wait: Wait,
-        /// When CR was sent.
+        /// Since when it could begin.
         since: Duration,
         /// When to look again.
         next_look: Duration,
+        /// By which of the two.
+        by: Way,
     },
     /// The tries are spent; the notice stands until the given time.
     GaveUp {
@@ -109,6 +114,47 @@ pub enum State {
     },
 }
 
+/// How a turn is resumed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// The message was typed.
+    Typing,
+    /// The companion hook ended with code 2.
+    Hook,
+}
+
+impl State {
+    /// The wait for the failure that is being dealt with, or was.
+    pub const fn wait(&self) -> Option<&Wait> {
+        match self {
+            Self::Watching | Self::Confirming { .. } => None,
+            Self::Waiting(wait)
+            | Self::LastLook(wait)
+            | Self::Paused { wait, .. }
+            | Self::HoldingOff { wait, .. }
+            | Self::Typing { wait, .. }
+            | Self::Settling { wait, .. }
+            | Self::GaveUp { wait, .. }
+            | Self::Cancelled { wait, .. } => Some(wait),
+        }
+    }
+
+    /// The same, to change it.
+    pub const fn wait_mut(&mut self) -> Option<&mut Wait> {
+        match self {
+            Self::Watching | Self::Confirming { .. } => None,
+            Self::Waiting(wait)
+            | Self::LastLook(wait)
+            | Self::Paused { wait, .. }
+            | Self::HoldingOff { wait, .. }
+            | Self::Typing { wait, .. }
+            | Self::Settling { wait, .. }
+            | Self::GaveUp { wait, .. }
+            | Self::Cancelled { wait, .. } => Some(wait),
+        }
+    }
+}
+
 /// One wait for one failure.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Wait {
@@ -122,6 +168,10 @@ pub struct Wait {
     pub total: Duration,
     /// How often the prompt did not take the message.
     pub refused: u32,
+    /// The companion hook told of this error.
+    pub told: bool,
+    /// The hook's process that waits for our word, if one does.
+    pub hook: Option<HookId>,
 }
 
 /// What to do about a failed turn.
@@ -186,6 +236,8 @@ impl Tries {
             until: now,
             total: Duration::ZERO,
             refused: 0,
+            told: false,
+            hook: None,
         };
         if attempt >= self.max {
             wait.attempt = attempt;

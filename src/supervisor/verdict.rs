@@ -1,11 +1,15 @@
 //! The witnesses together: act, wait, or keep out, with the reason in words.
 //!
-//! The screen makes a candidate: an error block of a transient class ends the conversation. Then:
+//! The screen makes a candidate, an error block of a transient class that ends the conversation, or the
+//! companion hook does, by a `StopFailure`. Then, by the screen and the transcript:
 //!
 //! | screen | transcript's last line | verdict |
 //! | --- | --- | --- |
 //! | busy | any | wait: the turn has not ended |
-//! | no error, or not a transient one | any | keep out |
+//! | no error, or one that is not in the catalogue, and no `StopFailure` | any | keep out |
+//! | no error, or one that is not in the catalogue, and a `StopFailure` | a new transient error | **act**: a dialog or a view may cover the screen |
+//! | an error that is not transient, and no `StopFailure` | any | keep out |
+//! | an error that is not transient, and a `StopFailure` | any | wait (the screen lags), then keep out |
 //! | a class that `retry-on` leaves out | any | keep out |
 //! | transient | a new transient error, of the same class | **act** |
 //! | transient | a new error, of another class | wait (one of the two is older), then keep out |
@@ -17,6 +21,16 @@
 //! | transient | named, but not there or not readable | wait, then keep out |
 //! | transient | none to be found, a busy phase seen | **act**, by the screen alone |
 //! | transient | none to be found, no busy phase seen | keep out: it may be history |
+//! | none | none to be found | keep out: a `StopFailure` is no proof, a failed `/compact` sends it too |
+//!
+//! And by the hook, whatever would be acted on above:
+//!
+//! | hook | verdict |
+//! | --- | --- |
+//! | not in this session | as above |
+//! | a `StopFailure` came with the transcript's error | as above |
+//! | a `StopFailure` came with another error | wait (one of the two is older), then keep out |
+//! | lives in this session, no `StopFailure` came | wait (it lags), then keep out |
 //!
 //! "Then keep out" is after [`PATIENCE`].
 
@@ -30,6 +44,22 @@ use super::wording::{self, Class, Reading};
 /// was seen 100 ms and more behind.
 pub const PATIENCE: Duration = Duration::from_secs(2);
 
+/// The reason while a hook that lives has not told of the error.
+pub const HOOK_SILENT: &str = "the companion hook has not told of this error";
+
+const LEFT_OUT: &str = "retry-on leaves this class out";
+
+/// What the companion hook says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HookWitness<'a> {
+    /// It is not known to live in this session.
+    Absent,
+    /// It lives, and has not told of an error.
+    Silent,
+    /// A `StopFailure` came, with this text; empty where none was told.
+    Told(&'a str),
+}
+
 /// What is known when the verdict is asked for.
 #[derive(Clone, Copy, Debug)]
 pub struct Witnesses<'a> {
@@ -37,6 +67,8 @@ pub struct Witnesses<'a> {
     pub banner: Option<&'a Banner>,
     /// The CLI is at work.
     pub busy: bool,
+    /// What the companion hook says.
+    pub hook: HookWitness<'a>,
     /// What the transcript says.
     pub report: &'a Report,
     /// The errors that were acted on, cancelled or given up, by uuid.
@@ -77,37 +109,55 @@ pub struct Failure {
     pub consecutive: Option<u32>,
 }
 
-/// Weighs the witnesses; the table is in the module's docs.
+/// Weighs the witnesses; the tables are in the module's docs.
 pub fn judge(w: &Witnesses<'_>) -> Verdict {
     if w.busy {
         return Verdict::Wait("the CLI is at work");
     }
+    let told = matches!(w.hook, HookWitness::Told(_));
     let class = match w.banner.map(|banner| &banner.reading) {
-        Some(Reading::Transient(class)) => *class,
+        Some(Reading::Transient(class)) => Some(*class),
+        Some(Reading::Permanent(_)) if told => {
+            return Verdict::Wait("the error on the screen is not transient");
+        }
         Some(Reading::Permanent(_)) => return Verdict::KeepOut("the error is not transient"),
         Some(Reading::StillRetrying) => return Verdict::Wait("the CLI is still trying by itself"),
-        Some(Reading::Unknown) => return Verdict::KeepOut("the error is not in the catalogue"),
-        None => return Verdict::KeepOut("no error ends the conversation on the screen"),
+        Some(Reading::Unknown) if !told => {
+            return Verdict::KeepOut("the error is not in the catalogue");
+        }
+        None if !told => {
+            return Verdict::KeepOut("no error ends the conversation on the screen");
+        }
+        Some(Reading::Unknown) | None => None,
     };
-    if !w.retry_on.contains(&class) {
-        return Verdict::KeepOut("retry-on leaves this class out");
+    if class.is_some_and(|class| !w.retry_on.contains(&class)) {
+        return Verdict::KeepOut(LEFT_OUT);
     }
-    match w.report {
-        Report::Turn(turn) => judge_turn(w, class, turn),
-        Report::Pending => Verdict::Wait("the transcript is not there yet"),
-        Report::Unknown if w.busy_seen => Verdict::Act(Failure {
+    let verdict = match (w.report, class) {
+        (Report::Turn(turn), class) => judge_turn(w, class, turn),
+        (Report::Pending, _) => Verdict::Wait("the transcript is not there yet"),
+        (Report::Unknown, Some(class)) if w.busy_seen => Verdict::Act(Failure {
             class,
             uuid: None,
             session_id: None,
             consecutive: None,
         }),
-        Report::Unknown => {
+        (Report::Unknown, Some(_)) => {
             Verdict::KeepOut("no transcript, and no turn was seen: the error may be history")
         }
+        (Report::Unknown, None) => Verdict::KeepOut(
+            "no transcript, and no error on the screen: the hook alone is no proof",
+        ),
+    };
+    match verdict {
+        Verdict::Act(failure) if !w.retry_on.contains(&failure.class) => Verdict::KeepOut(LEFT_OUT),
+        Verdict::Act(_) if w.hook == HookWitness::Silent => Verdict::Wait(HOOK_SILENT),
+        other => other,
     }
 }
 
-fn judge_turn(w: &Witnesses<'_>, class: Class, turn: &LastTurn) -> Verdict {
+/// `class` is the screen's, where that shows an error.
+fn judge_turn(w: &Witnesses<'_>, class: Option<Class>, turn: &LastTurn) -> Verdict {
     let text = match &turn.ending {
         Ending::ApiError { text, .. } => text,
         Ending::Assistant => return Verdict::Wait("the transcript's last turn ended well"),
@@ -126,14 +176,28 @@ fn judge_turn(w: &Witnesses<'_>, class: Class, turn: &LastTurn) -> Verdict {
     if turn.unix_ms < horizon {
         return Verdict::KeepOut("the error is older than this session's start");
     }
-    match wording::read(text) {
-        Reading::Transient(told) if told == class => Verdict::Act(Failure {
-            class,
-            uuid: Some(turn.uuid.clone()),
-            session_id: Some(turn.session_id.clone()),
-            consecutive: Some(turn.consecutive_errors),
-        }),
-        Reading::Transient(_) => Verdict::Wait("screen and transcript tell of different errors"),
+    if let HookWitness::Told(told) = w.hook
+        && !same_error(told, text)
+    {
+        return Verdict::Wait("hook and transcript tell of different errors");
+    }
+    match (wording::read(text), class) {
+        (Reading::Transient(told), class) if class.is_none_or(|class| class == told) => {
+            Verdict::Act(Failure {
+                class: told,
+                uuid: Some(turn.uuid.clone()),
+                session_id: Some(turn.session_id.clone()),
+                consecutive: Some(turn.consecutive_errors),
+            })
+        }
+        (Reading::Transient(_), _) => {
+            Verdict::Wait("screen and transcript tell of different errors")
+        }
         _ => Verdict::KeepOut("by the transcript the error is not transient"),
     }
+}
+
+/// Does a hook's text, which may be cut or missing, belong to the transcript's?
+pub fn same_error(told: &str, text: &str) -> bool {
+    text.trim().starts_with(told.trim())
 }

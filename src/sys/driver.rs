@@ -12,6 +12,7 @@
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal as Number;
@@ -19,6 +20,7 @@ use rustix::termios::Winsize;
 use serde_json::json;
 
 use super::clock::{self, Clock};
+use super::companion::{Companion, Heard, News};
 use super::guarded::{self, Guarded};
 use super::outbound::Outbound;
 use super::program::Found;
@@ -27,7 +29,7 @@ use super::signals::{self, Got, Signals};
 use super::transcript::Locator;
 use super::tty::{self, Tty};
 use super::{LaunchError, Log, NESTED_VAR, job, monitor, watchdog_env};
-use crate::config::{Settings, TranscriptMode};
+use crate::config::{HookMode, Settings, TranscriptMode};
 use crate::supervisor::session::{
     Effect, Event, ExitKind, Outbox, Session, Signal, TerminalTraits,
 };
@@ -90,6 +92,7 @@ enum Ready {
     ChildWritable(bool),
     Signal(Got),
     Time,
+    Hook(Heard),
     ChildReadable,
     TtyReadable,
 }
@@ -110,6 +113,7 @@ struct Driver {
     signals: Signals,
     log: Log,
     locator: Option<Locator>,
+    companion: Option<Companion>,
     to_tty: Outbound,
     to_child: Outbound,
     outbox: Outbox,
@@ -153,6 +157,10 @@ impl Driver {
         let mut command = monitor::command(program, args).map_err(of_pty)?;
         command.env(NESTED_VAR, pty::nested_value(pair.name()));
         command.envs(watchdog_env(&settings));
+        let companion = (settings.hook == HookMode::Auto).then(Companion::start);
+        if let Some(Ok(companion)) = &companion {
+            command.envs(companion.environment());
+        }
         let clock = Clock::start();
         let spawned_unix_ms = clock::unix_ms();
         let spawned = pair
@@ -169,6 +177,10 @@ impl Driver {
             "rows": size.ws_row,
             "cols": size.ws_col,
         }));
+        if let Some(Err(error)) = &companion {
+            let error = error.to_string();
+            log.append(&json!({ "event": "hook-unavailable", "error": error }));
+        }
         let locator = (settings.transcript == TranscriptMode::Auto)
             .then(|| Locator::of_child(pty.child(), pty.session(), spawned_unix_ms))
             .flatten();
@@ -183,6 +195,7 @@ impl Driver {
             signals,
             log,
             locator,
+            companion: companion.and_then(Result::ok),
             to_tty: Outbound::default(),
             to_child: Outbound::default(),
             outbox: Outbox::default(),
@@ -218,6 +231,7 @@ impl Driver {
                 Ready::ChildWritable(false) => self.to_child.clear(),
                 Ready::Signal(got) => self.on_signal(got).await?,
                 Ready::Time => self.on_time(),
+                Ready::Hook(heard) => self.on_hook(heard),
                 Ready::ChildReadable => drop(self.read_child()?),
                 Ready::TtyReadable => self.read_tty(),
             }
@@ -246,6 +260,12 @@ impl Driver {
                 None => std::future::pending().await,
             }
         };
+        let hooks = async {
+            match &mut self.companion {
+                Some(companion) => companion.next().await,
+                None => std::future::pending().await,
+            }
+        };
         let readers = async {
             tokio::select! {
                 ok = self.pty.readable(), if read_child => ok.map(|()| Ready::ChildReadable),
@@ -259,6 +279,7 @@ impl Driver {
             ok = self.tty.writable(), if write_tty => ok.map(|()| Ready::TtyWritable),
             open = self.pty.writable(), if write_child => open.map(Ready::ChildWritable),
             () = time => Ok(Ready::Time),
+            heard = hooks => Ok(Ready::Hook(heard)),
             ready = readers => ready,
         }
     }
@@ -293,6 +314,17 @@ impl Driver {
                 .fail(format!("{MAX_DEADLINES} deadlines in a row"));
         } else if due && !self.background {
             self.handle(&Event::Deadline);
+        }
+    }
+
+    fn on_hook(&mut self, heard: Heard) {
+        let Some(companion) = &mut self.companion else {
+            return;
+        };
+        match companion.sort(heard, self.pty.child(), self.pty.session()) {
+            Some(News::Event(id, event)) => self.handle(&Event::Hook(id, event)),
+            Some(News::Gone(id)) => self.handle(&Event::HookGone(id)),
+            None => {}
         }
     }
 
@@ -473,13 +505,18 @@ impl Driver {
                 return;
             }
             match self.outbox.effects.remove(0) {
-                Effect::ReadTranscript => {
-                    let report = self.look();
+                Effect::ReadTranscript(named) => {
+                    let report = self.look(named.as_deref());
                     self.tell(&Event::Transcript(report));
                 }
                 Effect::ProbePty => {
                     let state = self.pty.state();
                     self.tell(&Event::Pty(state));
+                }
+                Effect::AnswerHook(id, answer) => {
+                    if let Some(companion) = &mut self.companion {
+                        companion.answer(id, answer);
+                    }
                 }
                 Effect::Log(record) => self.log.append(&record),
                 Effect::Suspend => self.stop_child(),
@@ -504,11 +541,11 @@ impl Driver {
         }
     }
 
-    fn look(&mut self) -> Report {
+    fn look(&mut self, named: Option<&Path>) -> Report {
         let Some(locator) = &self.locator else {
             return Report::Unknown;
         };
-        match guarded::catch(|| locator.look()) {
+        match guarded::catch(|| locator.look(named)) {
             Ok(report) => report,
             Err(failure) => {
                 self.session.fail(failure);

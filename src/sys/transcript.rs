@@ -77,9 +77,11 @@ impl Locator {
         Some(Self::new(config_dir, cwd, child, session, spawned_unix_ms))
     }
 
-    /// Looks for the transcript and reads its last turn.
-    pub fn look(&self) -> Report {
-        let file = if let Some(session) = self.session() {
+    /// Reads the last turn of the transcript that is named, or looks for it.
+    pub fn look(&self, named: Option<&Path>) -> Report {
+        let file = if let Some(named) = named {
+            Some(named.to_owned())
+        } else if let Some(session) = self.session() {
             self.file_of(&session)
         } else if let Some(file) = self.file_by_times() {
             Some(file)
@@ -304,15 +306,19 @@ mod tests {
     #[test]
     fn the_session_file_names_the_transcript_and_is_read_anew() {
         let home = home();
-        assert_eq!(home.locator.look(), Report::Unknown);
+        assert_eq!(home.locator.look(None), Report::Unknown);
         home.session(home.locator.child, ID, "/home/dev/my proj", 10_500);
-        assert_eq!(home.locator.look(), Report::Pending, "named, not there yet");
+        assert_eq!(
+            home.locator.look(None),
+            Report::Pending,
+            "named, not there yet"
+        );
         let first = home.write(&format!("projects/-home-dev-my-proj/{ID}.jsonl"), "");
         let second = home.write(&format!("projects/-home-dev-my-proj/{OTHER}.jsonl"), "");
         assert_eq!(home.found(), Some(first));
         home.session(home.locator.child, OTHER, "/home/dev/my proj", 10_500);
         assert_eq!(home.found(), Some(second));
-        assert_eq!(home.locator.look(), Report::Pending, "no turn in it");
+        assert_eq!(home.locator.look(None), Report::Pending, "no turn in it");
     }
 
     #[test]
@@ -376,7 +382,7 @@ mod tests {
             .status()
             .expect("mkfifo");
         assert!(made.success());
-        assert_eq!(home.locator.look(), Report::Pending);
+        assert_eq!(home.locator.look(None), Report::Pending);
     }
 
     #[test]

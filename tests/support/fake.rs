@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use claude_retry::supervisor::hook::Answer;
 use claude_retry::supervisor::session::PtyState;
 use claude_retry::supervisor::transcript::{Ending, LastTurn, Report};
 
@@ -35,6 +36,7 @@ pub struct FakeCli {
     pub inline: bool,
     /// Keys and pastes do nothing.
     pub deaf: bool,
+    woken_under_dialog: bool,
     errors: u32,
     uuid: u32,
 }
@@ -55,6 +57,7 @@ impl FakeCli {
             swallow_cr: false,
             inline: false,
             deaf: false,
+            woken_under_dialog: false,
             errors: 0,
             uuid: 0,
         }
@@ -164,7 +167,39 @@ impl FakeCli {
     }
 }
 
+impl FakeCli {
+    /// What the hook asked for while a dialog was open starts when it closes.
+    pub fn closes(&mut self) -> Vec<u8> {
+        self.face = Face::Prompt;
+        if std::mem::take(&mut self.woken_under_dialog) {
+            self.wake();
+        }
+        self.frame()
+    }
+
+    fn wake(&mut self) {
+        self.conversation.push("● claude-retry: going on".into());
+        self.turns.push("(woken)".into());
+        self.busy = true;
+        self.line(u64::MAX, Ending::User);
+    }
+}
+
 impl Outside for FakeCli {
+    fn hook_ends(&mut self, answer: Answer) -> Vec<u8> {
+        match (answer, self.face) {
+            (Answer::Resume, Face::Prompt) => {
+                self.wake();
+                self.frame()
+            }
+            (Answer::Resume, Face::Dialog) => {
+                self.woken_under_dialog = true;
+                Vec::new()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     fn transcript(&mut self, _unix_ms: u64) -> Report {
         self.report.clone()
     }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use claude_retry::config::Settings;
+use claude_retry::supervisor::hook::{Answer, HookId};
 use claude_retry::supervisor::session::{
     Effect, Event, Now, Outbox, PtyState, Session, TerminalTraits,
 };
@@ -24,6 +25,10 @@ pub trait Outside {
             foreground: true,
         }
     }
+    /// A hook's process ends: what the child draws in answer.
+    fn hook_ends(&mut self, _answer: Answer) -> Vec<u8> {
+        Vec::new()
+    }
     /// The child got bytes: what it draws in answer (empty: nothing).
     fn child_reads(&mut self, _bytes: &[u8]) -> Vec<u8> {
         Vec::new()
@@ -40,6 +45,7 @@ pub struct World<O> {
     pub child: Vec<u8>,
     pub log: Vec<serde_json::Value>,
     pub suspended: u32,
+    pub answers: Vec<(HookId, Answer)>,
 }
 
 impl<O: Outside> World<O> {
@@ -62,6 +68,7 @@ impl<O: Outside> World<O> {
             child: Vec::new(),
             log: Vec::new(),
             suspended: 0,
+            answers: Vec::new(),
         }
     }
 
@@ -84,13 +91,20 @@ impl<O: Outside> World<O> {
         self.child.extend_from_slice(&out.child);
         for effect in out.effects {
             match effect {
-                Effect::ReadTranscript => {
+                Effect::ReadTranscript(_) => {
                     let report = self.outside.transcript(self.now().unix_ms);
                     self.event(Event::Transcript(report));
                 }
                 Effect::ProbePty => {
                     let pty = self.outside.pty();
                     self.event(Event::Pty(pty));
+                }
+                Effect::AnswerHook(id, answer) => {
+                    self.answers.push((id, answer));
+                    let drawn = self.outside.hook_ends(answer);
+                    if !drawn.is_empty() {
+                        self.event(Event::ChildOutput(&drawn));
+                    }
                 }
                 Effect::Log(value) => self.log.push(value),
                 Effect::Suspend => self.suspended += 1,

@@ -113,7 +113,7 @@ impl Show {
         }
         for effect in out.effects {
             match effect {
-                Effect::ReadTranscript => {
+                Effect::ReadTranscript(_) => {
                     let turn = last_turn(self.lines.as_bytes(), true);
                     self.event(Event::Transcript(
                         turn.map_or(Report::Pending, Report::Turn),
@@ -127,7 +127,7 @@ impl Show {
                     self.event(Event::Pty(pty));
                 }
                 Effect::Log(line) => self.log.push(line),
-                Effect::Suspend => {}
+                Effect::AnswerHook(..) | Effect::Suspend => {}
             }
         }
     }

@@ -186,9 +186,11 @@ impl Session {
         else {
             return;
         };
-        let wait = wait.clone();
+        let mut wait = wait.clone();
         self.settle_error(&wait);
         Self::log(out, json!({"event": "cancelled"}));
+        self.let_go(out);
+        wait.hook = None;
         self.enter(State::Cancelled {
             wait,
             until: t + NOTICE,

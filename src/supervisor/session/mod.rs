@@ -2,18 +2,22 @@
 //! [`Session::handle`] takes what happened and when, [`Session::next_deadline`] says when it wants to
 //! be called again.
 
+mod companion;
 mod input;
 mod resume;
 mod watch;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::json;
 
+use self::companion::Companion;
 use super::banner::Banner;
+use super::hook::{Answer, HookEvent, HookId};
 use super::keys::{Kind, Reader};
 use super::prompt::Prompt;
-use super::retry::{State, Tries, Wait};
+use super::retry::{State, Tries, Wait, Way};
 use super::transcript::Report;
 use super::typing::{Shown, Why};
 use super::wording::Class;
@@ -79,6 +83,13 @@ pub enum Event<'a> {
     Transcript(Report),
     /// The answer to [`Effect::ProbePty`].
     Pty(PtyState),
+    /// A hook of ours in the CLI tells of an event. After a [`Happened::StopFailure`] its process waits
+    /// for one [`Effect::AnswerHook`].
+    ///
+    /// [`Happened::StopFailure`]: super::hook::Happened::StopFailure
+    Hook(HookId, HookEvent),
+    /// A hook's process that waited is gone.
+    HookGone(HookId),
     /// We got a signal. TERM, HUP, INT and QUIT: the driver passes it on to the child itself; TSTP asks
     /// for [`Effect::Suspend`].
     Signal(Signal),
@@ -93,8 +104,11 @@ pub enum Event<'a> {
 /// What the driver is to do, after it has queued the bytes.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
-    /// Find and read the transcript's tail, answer with [`Event::Transcript`] right away.
-    ReadTranscript,
+    /// Read the transcript's tail, answer with [`Event::Transcript`] right away. Where no file is named by the
+    /// companion hook, find it.
+    ReadTranscript(Option<PathBuf>),
+    /// Tell this hook's process how to end.
+    AnswerHook(HookId, Answer),
     /// Ask the kernel about the pty, answer with [`Event::Pty`] right away.
     ProbePty,
     /// Append this object to the log, with the time.
@@ -131,6 +145,8 @@ const FRAME: Duration = Duration::from_millis(100);
 const DRAW_AFTER: Duration = Duration::from_millis(16);
 /// A cursor question that was not answered is not asked again before this.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
+/// The CLI starts the turn that the hook asked for once nothing is open.
+const WAKES_LATER: &str = "goes on when the dialog closes";
 /// A terminal that left so many cursor questions unanswered does not know them.
 const ASK_AT_MOST: u32 = 3;
 
@@ -172,6 +188,7 @@ pub struct Session {
     unanswered: u32,
     /// A notification that waits for an escape-sequence boundary.
     notify: Option<String>,
+    companion: Companion,
     handled: Vec<String>,
     conversation: Option<String>,
     started_ms: u64,
@@ -229,6 +246,7 @@ impl Session {
             asked: None,
             unanswered: 0,
             notify: None,
+            companion: Companion::default(),
             handled: Vec::new(),
             conversation: None,
             started_ms: now.unix_ms,
@@ -256,6 +274,8 @@ impl Session {
             Event::UserInput(bytes) => self.on_input(t, now.unix_ms, bytes, out),
             Event::Transcript(report) => self.on_report(t, &report, out),
             Event::Pty(pty) => self.on_pty(t, pty, out),
+            Event::Hook(id, event) => self.on_hook(t, id, event, out),
+            Event::HookGone(id) => self.on_hook_gone(id),
             Event::Deadline => {}
             Event::Resize(size) => {
                 self.screen.resize(size);
@@ -268,6 +288,8 @@ impl Session {
             Event::Signal(_) => {
                 self.abandon_typing(t, out);
                 self.ending = true;
+                self.let_go(out);
+                self.drop_failure(out);
                 self.enter(State::Watching);
             }
             Event::ChildStopped => self.stand_aside(t, out),
@@ -431,6 +453,11 @@ impl Session {
             ),
             State::Paused { wait, .. } => (wait, Phase::Paused),
             State::HoldingOff { wait, reason, .. } => (wait, Phase::HoldingOff(reason)),
+            State::Settling {
+                wait,
+                by: Way::Hook,
+                ..
+            } if self.is_covered() => (wait, Phase::HoldingOff(WAKES_LATER)),
             State::LastLook(wait) | State::Typing { wait, .. } | State::Settling { wait, .. } => {
                 (wait, Phase::Resuming)
             }

@@ -7,8 +7,10 @@ use serde_json::json;
 use super::input::TYPING_GAP;
 use super::watch::{END_LOOKS, QUICK};
 use super::{Effect, Outbox, PtyState, Session};
+use crate::config::ResumeMode;
+use crate::supervisor::hook::Answer;
 use crate::supervisor::prompt::Prompt;
-use crate::supervisor::retry::{State, Wait};
+use crate::supervisor::retry::{State, Wait, Way};
 use crate::supervisor::transcript::Report;
 use crate::supervisor::typing::{Outcome, Shown, Typing, Why};
 use crate::supervisor::verdict::Verdict;
@@ -23,6 +25,8 @@ const REFUSALS: u32 = 2;
 const AFTER_USER: Duration = Duration::from_secs(1);
 /// From CR to the turn's beginning at most.
 const SETTLE: Duration = Duration::from_secs(5);
+/// Between two looks while something stands over the prompt.
+const COVERED_LOOK: Duration = Duration::from_secs(1);
 /// Between two looks while it should begin.
 const SETTLE_LOOK: Duration = Duration::from_millis(100);
 
@@ -55,11 +59,11 @@ impl Session {
             self.stand_down(t, "the conversation went on", out);
             return;
         }
-        if self.view.prompt != Prompt::Free {
-            let reason = self.view.prompt.why();
+        let Some(way) = self.way(&wait) else {
+            let reason = self.no_way();
             self.hold_off(t, wait, reason, Duration::ZERO, out);
             return;
-        }
+        };
         match self.judge(report) {
             Verdict::Act(failure) if failure.uuid == wait.failure.uuid => {}
             Verdict::Act(_) => {
@@ -71,9 +75,73 @@ impl Session {
                 return;
             }
         }
-        if !self.is_typing(t, &wait, out) {
-            out.effects.push(Effect::ProbePty);
+        if self.is_typing(t, &wait, out) {
+            return;
         }
+        match way {
+            Way::Typing => out.effects.push(Effect::ProbePty),
+            Way::Hook => self.wake(t, wait, out),
+        }
+    }
+
+    /// The way to resume that is open. The hook is for where the prompt is not free, or did not take the
+    /// message.
+    pub(super) fn way(&self, wait: &Wait) -> Option<Way> {
+        let mode = self.settings.resume;
+        let typing = self.view.prompt == Prompt::Free && mode != ResumeMode::Hook;
+        let hook = wait.hook.is_some() && mode != ResumeMode::Type;
+        if typing && !(hook && wait.refused > 0) {
+            Some(Way::Typing)
+        } else {
+            hook.then_some(Way::Hook)
+        }
+    }
+
+    /// Why none is.
+    fn no_way(&self) -> &'static str {
+        if self.view.prompt == Prompt::Free {
+            "no hook in this session, and resume = hook"
+        } else {
+            self.view.prompt.why()
+        }
+    }
+
+    /// The hook's process ends with code 2, and the CLI starts a turn; the prompt stays as it is.
+    fn wake(&mut self, t: Duration, mut wait: Wait, out: &mut Outbox) {
+        let Some(id) = wait.hook.take() else { return };
+        Self::log(
+            out,
+            json!({
+                "event": "woken",
+                "attempt": wait.attempt,
+                "prompt": self.view.prompt.why(),
+            }),
+        );
+        Self::answer(id, Answer::Resume, out);
+        self.resumed(t, wait, Way::Hook, out);
+    }
+
+    /// Acted on, by either way: the turn should begin now.
+    fn resumed(&mut self, t: Duration, wait: Wait, by: Way, out: &mut Outbox) {
+        self.settle_error(&wait);
+        self.rejected = None;
+        // An event that came before this was of the error that is dealt with.
+        self.drop_failure(out);
+        self.tries.resumed(t);
+        self.enter(State::Settling {
+            wait,
+            since: t,
+            next_look: t + SETTLE_LOOK,
+            by,
+        });
+    }
+
+    /// Something stands over the prompt: the CLI does not start a turn before it is closed.
+    pub(super) fn is_covered(&self) -> bool {
+        !matches!(
+            self.view.prompt,
+            Prompt::Free | Prompt::Draft(_) | Prompt::Shell
+        )
     }
 
     /// Holds off where the user is typing, or in the middle of a paste.
@@ -125,14 +193,7 @@ impl Session {
                 let wait = wait.clone();
                 out.child.extend_from_slice(&held);
                 Self::log(out, json!({"event": "typed", "attempt": wait.attempt}));
-                self.settle_error(&wait);
-                self.rejected = None;
-                self.tries.resumed(t);
-                self.enter(State::Settling {
-                    wait,
-                    since: t,
-                    next_look: t + SETTLE_LOOK,
-                });
+                self.resumed(t, wait, Way::Typing, out);
             }
             Outcome::Undone(why, held) => {
                 let mut wait = wait.clone();
@@ -159,7 +220,7 @@ impl Session {
     }
 
     fn refused(&mut self, t: Duration, wait: Wait, out: &mut Outbox) {
-        if wait.refused >= REFUSALS {
+        if wait.refused >= REFUSALS && wait.hook.is_none() {
             let why = "the prompt did not take the message".to_owned();
             self.give_up(t, wait, why, out);
         } else {
@@ -169,10 +230,12 @@ impl Session {
     }
 
     pub(super) fn look_at_settling(&mut self, t: Duration, out: &mut Outbox) {
+        let covered = self.is_covered();
         let State::Settling {
             wait,
             since,
             next_look,
+            by,
         } = &mut self.state
         else {
             return;
@@ -181,9 +244,18 @@ impl Session {
             self.turn_began(t, out);
             return;
         }
+        let by = *by;
+        if by == Way::Hook && covered {
+            // The turn begins when that closes, whenever the user does so.
+            *since = t;
+            *next_look = t + COVERED_LOOK;
+            self.draw_due = Some(t);
+            self.ask_transcript(t, out);
+            return;
+        }
         if t >= *since + SETTLE {
             let mut wait = wait.clone();
-            if self.view.shown == Shown::Message {
+            if by == Way::Typing && self.view.shown == Shown::Message {
                 // CR was not taken. Nothing of ours may stay behind.
                 out.child.push(0x15);
                 self.tries.not_resumed();
@@ -215,8 +287,9 @@ impl Session {
         }
     }
 
-    fn turn_began(&mut self, t: Duration, out: &mut Outbox) {
+    pub(super) fn turn_began(&mut self, t: Duration, out: &mut Outbox) {
         Self::log(out, json!({"event": "resumed"}));
+        self.let_go(out);
         self.turn_open = END_LOOKS;
         self.enter(State::Watching);
         // The turn may have failed again before it was seen to run.

@@ -11,7 +11,7 @@ use crate::supervisor::prompt::{self, Prompt};
 use crate::supervisor::retry::{NOTICE, State, Step, Wait};
 use crate::supervisor::transcript::{Ending, Report};
 use crate::supervisor::typing::Shown;
-use crate::supervisor::verdict::{self, PATIENCE, Verdict, Witnesses};
+use crate::supervisor::verdict::{self, HOOK_SILENT, PATIENCE, Verdict, Witnesses};
 use crate::supervisor::wording::Reading;
 
 /// The screen is read when the output has been quiet for so long.
@@ -25,6 +25,8 @@ const QUICK_AT_LATEST: Duration = Duration::from_millis(80);
 const OPEN_AT_MOST: Duration = Duration::from_secs(1);
 /// Between two looks at the transcript.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// The same while something is at work over a turn that has failed.
+const LOOK_AT_WORK: Duration = Duration::from_secs(1);
 /// How often the end of one turn is asked for, and whether an Enter in a wait began one.
 pub(super) const END_LOOKS: u32 = 8;
 /// As many errors are remembered as dealt with.
@@ -92,7 +94,7 @@ impl Session {
         match &self.state {
             State::Watching => self.watch(t, out),
             State::Confirming { .. } => {
-                if busy || self.candidate().is_none() {
+                if (busy || self.candidate().is_none()) && !self.has_failure() {
                     self.state = State::Watching;
                 }
             }
@@ -131,6 +133,13 @@ impl Session {
     }
 
     fn watch(&mut self, t: Duration, out: &mut Outbox) {
+        if self.has_failure() {
+            self.state = State::Confirming {
+                since: t,
+                next_look: t,
+            };
+            return;
+        }
         if self.view.busy {
             return;
         }
@@ -170,7 +179,8 @@ impl Session {
             out,
             json!({"event": "verdict", "verdict": "keep-out", "reason": reason, "text": text}),
         );
-        self.rejected = Some(text.to_owned());
+        self.rejected = self.view.banner.as_ref().map(|banner| banner.text.clone());
+        self.drop_failure(out);
         self.state = State::Watching;
     }
 
@@ -180,6 +190,7 @@ impl Session {
             Self::log(out, json!({"event": "stood-down", "reason": reason}));
         }
         self.recheck = 0;
+        self.let_go(out);
         self.enter(State::Watching);
         // Another error may stand there by now, with nothing more to be drawn.
         self.schedule_look(t);
@@ -187,7 +198,10 @@ impl Session {
 
     pub(super) fn ask_transcript(&mut self, t: Duration, out: &mut Outbox) {
         match self.settings.transcript {
-            TranscriptMode::Auto => out.effects.push(Effect::ReadTranscript),
+            TranscriptMode::Auto => {
+                let named = self.companion.transcript.clone();
+                out.effects.push(Effect::ReadTranscript(named));
+            }
             TranscriptMode::Off => self.on_report(t, &Report::Unknown, out),
         }
     }
@@ -203,10 +217,12 @@ impl Session {
             State::LastLook(_) => self.on_last_look(t, report, out),
             State::Settling { .. } => self.on_settling_report(t, report, out),
             State::Waiting(wait) | State::Paused { wait, .. } | State::HoldingOff { wait, .. } => {
-                if let Report::Turn(turn) = report
-                    && Some(&turn.uuid) != wait.failure.uuid.as_ref()
-                {
-                    self.stand_down(t, "the conversation went on", out);
+                if let Report::Turn(turn) = report {
+                    if Some(&turn.uuid) == wait.failure.uuid.as_ref() {
+                        self.attach_to_state();
+                    } else {
+                        self.stand_down(t, "the conversation went on", out);
+                    }
                 }
             }
             State::Typing { .. } | State::GaveUp { .. } | State::Cancelled { .. } => {}
@@ -217,6 +233,7 @@ impl Session {
         verdict::judge(&Witnesses {
             banner: self.view.banner.as_ref(),
             busy: self.view.busy,
+            hook: self.hook_witness(),
             report,
             handled: &self.handled,
             session_id: self.conversation.as_deref(),
@@ -228,7 +245,8 @@ impl Session {
     }
 
     fn confirm(&mut self, t: Duration, since: Duration, report: &Report, out: &mut Outbox) {
-        let Some(text) = self.candidate().map(str::to_owned) else {
+        let text = self.candidate().or_else(|| self.failure_text());
+        let Some(text) = text.map(str::to_owned) else {
             self.state = State::Watching;
             return;
         };
@@ -242,6 +260,7 @@ impl Session {
                         "class": failure.class.name(),
                         "uuid": failure.uuid,
                         "by": if failure.uuid.is_some() { "transcript" } else { "screen" },
+                        "hook": self.has_failure(),
                     }),
                 );
                 if failure.session_id.is_some() {
@@ -249,7 +268,8 @@ impl Session {
                 }
                 self.turn_open = 0;
                 match self.tries.failed(t, failure) {
-                    Step::Wait(wait) => {
+                    Step::Wait(mut wait) => {
+                        self.attach_failure(&mut wait);
                         Self::log(
                             out,
                             json!({
@@ -261,7 +281,10 @@ impl Session {
                         );
                         self.enter(State::Waiting(wait));
                     }
-                    Step::GiveUp(wait, why) => self.give_up(t, wait, why, out),
+                    Step::GiveUp(wait, why) => {
+                        self.drop_failure(out);
+                        self.give_up(t, wait, why, out);
+                    }
                 }
             }
             Verdict::Wait(_) if t < since + PATIENCE => {
@@ -270,12 +293,27 @@ impl Session {
                     next_look: t + LOOK_AGAIN,
                 };
             }
+            // The turn has failed by all other witnesses, and something else is at work.
+            Verdict::Wait(_) if self.view.busy && self.is_told_of(report) => {
+                self.state = State::Confirming {
+                    since,
+                    next_look: t + LOOK_AT_WORK,
+                };
+            }
+            Verdict::Wait(HOOK_SILENT) if self.hook_fell_silent() => {
+                Self::log(out, json!({"event": "hook", "lives": false}));
+                self.state = State::Confirming {
+                    since: t,
+                    next_look: t,
+                };
+            }
             Verdict::Wait(reason) | Verdict::KeepOut(reason) => self.reject(reason, &text, out),
         }
     }
 
     pub(super) fn give_up(&mut self, t: Duration, wait: Wait, why: String, out: &mut Outbox) {
         Self::log(out, json!({"event": "gave-up", "why": why}));
+        self.let_go(out);
         self.settle_error(&wait);
         self.notify = Some(format!("gave up after {why}"));
         self.enter(State::GaveUp {
@@ -294,6 +332,7 @@ impl Session {
             self.handled.push(uuid.clone());
         }
         self.busy_seen = false;
+        self.forget_turn();
         self.rejected = self.view.banner.as_ref().map(|banner| banner.text.clone());
     }
 
@@ -305,6 +344,7 @@ impl Session {
         };
         if well && self.view.banner.is_none() {
             self.turn_open = 0;
+            self.forget_turn();
             self.tries.reset();
             Self::log(out, json!({"event": "turn-ok"}));
         }
@@ -330,7 +370,7 @@ impl Session {
                 wait, not_before, ..
             } if t >= *not_before => {
                 let wait = wait.clone();
-                if self.view.prompt == Prompt::Free {
+                if self.way(&wait).is_some() {
                     self.begin_last_look(t, wait, out);
                 } else {
                     let reason = self.view.prompt.why();
