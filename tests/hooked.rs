@@ -128,6 +128,14 @@ fn a_draft_stays_and_the_hook_resumes() {
     assert_eq!(turns(&world), ["hello", "(woken)", "(woken)"]);
     assert_eq!(world.outside.draft, "my draft");
     assert_eq!(world.answers[1..], [(2, Answer::Resume)]);
+
+    // The hook tells of the end, whatever stands in the prompt.
+    let now = world.now().unix_ms;
+    let frame = world.outside.answers(now, "All done.");
+    world.event(Event::ChildOutput(&frame));
+    tells(&mut world, 103, Happened::Stop);
+    world.run_for(S(1));
+    assert_eq!(count(&world, "turn-ok"), 1);
 }
 
 #[test]

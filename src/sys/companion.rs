@@ -150,17 +150,9 @@ impl Companion {
         })
     }
 
-    /// What the child's environment needs, over what stands in ours.
-    pub(super) fn environment(&self) -> [(&'static str, OsString); 2] {
-        let mut dirs = super::env(PLUGIN_DIRS).unwrap_or_default();
-        if !dirs.is_empty() {
-            dirs.push(":");
-        }
-        dirs.push(self.folder.0.join("plugin"));
-        [
-            (PLUGIN_DIRS, dirs),
-            (SOCKET_VAR, self.folder.0.join("socket").into_os_string()),
-        ]
+    /// The plugin's folder and the socket.
+    fn paths(&self) -> [PathBuf; 2] {
+        ["plugin", "socket"].map(|name| self.folder.0.join(name))
     }
 
     /// Waits for a hook.
@@ -215,6 +207,34 @@ impl Companion {
             let _ = reply.send(answer);
         }
     }
+}
+
+/// What the child's environment has of the hook, in place of what ours has: another wrapper's may have
+/// leaked into it, and a plugin of the same name would stand before ours. `None`: it is to have none.
+pub(super) fn environment(companion: Option<&Companion>) -> [(&'static str, Option<OsString>); 2] {
+    let [plugin, socket] = match companion.map(Companion::paths) {
+        Some([plugin, socket]) => [Some(plugin), Some(socket)],
+        None => [None, None],
+    };
+    let dirs = plugin_dirs(super::env(PLUGIN_DIRS), &bases(), plugin);
+    [
+        (PLUGIN_DIRS, dirs),
+        (SOCKET_VAR, socket.map(PathBuf::into_os_string)),
+    ]
+}
+
+/// The list of plugin folders without those of wrappers, and with our own.
+fn plugin_dirs(
+    given: Option<OsString>,
+    bases: &[PathBuf],
+    own: Option<PathBuf>,
+) -> Option<OsString> {
+    let given = given.unwrap_or_default();
+    let others = std::env::split_paths(&given).filter(|dir| {
+        !dir.as_os_str().is_empty() && !bases.iter().any(|base| dir.starts_with(base))
+    });
+    let dirs = std::env::join_paths(others.chain(own)).ok()?;
+    (!dirs.is_empty()).then_some(dirs)
 }
 
 /// Where the folders of all wrappers are: the first that will do.

@@ -20,7 +20,7 @@ use rustix::termios::Winsize;
 use serde_json::json;
 
 use super::clock::{self, Clock};
-use super::companion::{Companion, Heard, News};
+use super::companion::{self, Companion, Heard, News};
 use super::guarded::{self, Guarded};
 use super::outbound::Outbound;
 use super::program::Found;
@@ -158,8 +158,12 @@ impl Driver {
         command.env(NESTED_VAR, pty::nested_value(pair.name()));
         command.envs(watchdog_env(&settings));
         let companion = (settings.hook == HookMode::Auto).then(Companion::start);
-        if let Some(Ok(companion)) = &companion {
-            command.envs(companion.environment());
+        let hook = companion.as_ref().and_then(|hook| hook.as_ref().ok());
+        for (name, value) in companion::environment(hook) {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
         }
         let clock = Clock::start();
         let spawned_unix_ms = clock::unix_ms();

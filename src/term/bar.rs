@@ -22,8 +22,8 @@ pub enum Phase {
         /// The whole wait.
         total: Duration,
     },
-    /// The user is typing; the countdown stands.
-    Paused,
+    /// The user is typing; the countdown stands. When it goes on, in words.
+    Paused(&'static str),
     /// Due, but no way to resume is open: the reason in words.
     HoldingOff(&'static str),
     /// The message is being typed, or the turn is beginning.
@@ -139,7 +139,7 @@ impl Styles {
         }
         let accent = match model.phase {
             Phase::Waiting { .. } | Phase::HoldingOff(_) => Color::Indexed(215),
-            Phase::Paused => Color::Indexed(111),
+            Phase::Paused(_) => Color::Indexed(111),
             Phase::Resuming => Color::Indexed(114),
             Phase::GaveUp { .. } => Color::Indexed(210),
             Phase::Cancelled => Color::Indexed(250),
@@ -224,7 +224,7 @@ fn dot(model: &Model) -> char {
 fn glyph(model: &Model) -> char {
     let (unicode, ascii) = match model.phase {
         Phase::Waiting { .. } => ('⟳', '~'),
-        Phase::Paused => ('‖', '='),
+        Phase::Paused(_) => ('‖', '='),
         Phase::HoldingOff(_) => ('◷', '~'),
         Phase::Resuming => ('▸', '>'),
         Phase::GaveUp { .. } => ('✕', '!'),
@@ -242,7 +242,7 @@ fn head(model: &Model) -> String {
     );
     match &model.phase {
         Phase::Waiting { left, .. } => format!("{what} {dot} retry {tries} in {}", clock(*left)),
-        Phase::Paused => format!("{what} {dot} retry {tries} paused by typing"),
+        Phase::Paused(_) => format!("{what} {dot} retry {tries} paused by typing"),
         Phase::HoldingOff(why) => format!(
             "{what} {dot} retry {tries} held off: {}",
             plain(why, model.unicode)
@@ -265,7 +265,7 @@ fn keys(model: &Model) -> Vec<String> {
                 "ctrl+c cancel".into(),
             ]
         }
-        Phase::Paused => vec!["goes on when the prompt is empty".into()],
+        Phase::Paused(when) => vec![(*when).to_owned()],
         Phase::HoldingOff(_) => vec!["ctrl+c cancel".into()],
         Phase::Resuming => Vec::new(),
         Phase::GaveUp { .. } => vec![
@@ -281,7 +281,7 @@ fn short(model: &Model) -> String {
     let tries = format!("{}/{}", model.attempt, model.max);
     match &model.phase {
         Phase::Waiting { left, .. } => format!("retry {tries} in {}", clock(*left)),
-        Phase::Paused => format!("retry {tries} paused"),
+        Phase::Paused(_) => format!("retry {tries} paused"),
         Phase::HoldingOff(why) => format!("held off: {}", plain(why, model.unicode)),
         Phase::Resuming => format!("retry {tries}"),
         Phase::GaveUp { .. } => "gave up: profile = patient".into(),
@@ -293,7 +293,7 @@ fn short(model: &Model) -> String {
 fn tiny(model: &Model) -> String {
     match &model.phase {
         Phase::Waiting { left, .. } => clock(*left),
-        Phase::Paused => "paused".into(),
+        Phase::Paused(_) => "paused".into(),
         Phase::HoldingOff(_) => "held off".into(),
         Phase::Resuming => "resuming".into(),
         Phase::GaveUp { .. } => "gave up".into(),

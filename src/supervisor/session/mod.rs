@@ -21,7 +21,7 @@ use super::retry::{State, Tries, Wait, Way};
 use super::transcript::Report;
 use super::typing::{Shown, Why};
 use super::wording::Class;
-use crate::config::{BarMode, Notify, Settings};
+use crate::config::{BarMode, Notify, ResumeMode, Settings};
 use crate::term::Size;
 use crate::term::bar::{Model, Phase};
 use crate::term::overlay::{Compositor, Placement};
@@ -145,6 +145,9 @@ const FRAME: Duration = Duration::from_millis(100);
 const DRAW_AFTER: Duration = Duration::from_millis(16);
 /// A cursor question that was not answered is not asked again before this.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
+/// A pause's end, without the hook and with it.
+const WHEN_EMPTY: &str = "goes on when the prompt is empty";
+const WHEN_LEFT_ALONE: &str = "goes on when you stop typing";
 /// The CLI starts the turn that the hook asked for once nothing is open.
 const WAKES_LATER: &str = "goes on when the dialog closes";
 /// A terminal that left so many cursor questions unanswered does not know them.
@@ -451,7 +454,11 @@ impl Session {
                     total: wait.total,
                 },
             ),
-            State::Paused { wait, .. } => (wait, Phase::Paused),
+            State::Paused { wait, .. } => {
+                let hook = wait.hook.is_some() && self.settings.resume != ResumeMode::Type;
+                let when = if hook { WHEN_LEFT_ALONE } else { WHEN_EMPTY };
+                (wait, Phase::Paused(when))
+            }
             State::HoldingOff { wait, reason, .. } => (wait, Phase::HoldingOff(reason)),
             State::Settling {
                 wait,

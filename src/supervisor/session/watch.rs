@@ -168,7 +168,7 @@ impl Session {
                 let text = banner.text.clone();
                 self.reject(reason, &text, out);
             }
-        } else if self.turn_open > 0 && self.view.prompt == Prompt::Free {
+        } else if self.turn_open > 0 && (self.view.prompt == Prompt::Free || self.companion.lives) {
             self.turn_open -= 1;
             self.ask_transcript(t, out);
         }

@@ -66,10 +66,8 @@ fn the_folder_is_private_holds_the_plugin_and_goes() {
             let mode = fs::metadata(path).expect("a folder").permissions().mode();
             assert_eq!(mode & 0o077, 0, "{}", path.display());
         }
-        let [(_, dirs), (_, socket)] = companion.environment();
-        assert!(PathBuf::from(&socket).exists());
-        let plugin = dirs.to_str().and_then(|dirs| dirs.rsplit(':').next());
-        let plugin = PathBuf::from(plugin.expect("a folder"));
+        let [plugin, socket] = companion.paths();
+        assert!(socket.exists());
         let read = |file: &str| -> serde_json::Value {
             serde_json::from_slice(&fs::read(plugin.join(file)).expect(file)).expect("JSON")
         };
@@ -222,6 +220,23 @@ fn a_place_that_will_not_do_is_an_error_that_names_it() {
     assert!(error(base.path().join("a:b")).contains("colon"));
     fs::write(base.path().join("file"), "").expect("a file");
     error(base.path().join("file"));
+}
+
+#[test]
+fn other_wrappers_plugins_leave_the_list_and_the_users_stay() {
+    let bases = [PathBuf::from("/run/user/1/claude-retry")];
+    let dirs = |given: &str, own: Option<&str>| {
+        let dirs = plugin_dirs(Some(given.into()), &bases, own.map(PathBuf::from));
+        dirs.map(|dirs| dirs.into_string().expect("UTF-8"))
+    };
+    let own = Some("/run/user/1/claude-retry/h-2-b/plugin");
+    let old = "/run/user/1/claude-retry/h-1-a/plugin";
+    assert_eq!(dirs("", own).as_deref(), own);
+    assert_eq!(dirs(old, own).as_deref(), own);
+    let all = format!("/a:{old}:/b");
+    assert_eq!(dirs(&all, own), own.map(|own| format!("/a:/b:{own}")));
+    assert_eq!(dirs(&all, None).as_deref(), Some("/a:/b"));
+    assert_eq!(dirs(old, None), None);
 }
 
 #[test]

@@ -12,7 +12,7 @@ fn phases() -> Vec<(&'static str, Phase)> {
     vec![
         ("waiting", waiting(3_400, 8_000)),
         ("waiting_long", waiting(245_000, 300_000)),
-        ("paused", Phase::Paused),
+        ("paused", Phase::Paused("goes on when the prompt is empty")),
         ("holding_off", Phase::HoldingOff("a dialog is open")),
         ("resuming", Phase::Resuming),
         (
