@@ -270,7 +270,7 @@ fn the_child_learns_of_a_new_size_by_sigwinch() {
 }
 
 #[test]
-fn the_environment_is_passed_on_and_only_our_variable_added() {
+fn the_environment_is_passed_on_and_only_our_variables_added() {
     let environment = |command: Command| {
         let mut command = command;
         command
@@ -292,7 +292,19 @@ fn the_environment_is_passed_on_and_only_our_variable_added() {
         pid.parse::<u32>().is_ok() && tty.starts_with("/dev/"),
         "{nested}"
     );
+    let [plugin, socket] = ["CLAUDE_CODE_PLUGIN_DIRS", "CLAUDE_RETRY_SOCKET"]
+        .map(|name| with.remove(name).expect("the companion hook's"));
+    let folder = plugin.strip_suffix("/plugin").expect("the plugin");
+    assert_eq!(socket.strip_suffix("/socket"), Some(folder));
+    assert!(!Path::new(folder).exists(), "it goes with the wrapper");
     assert_eq!(with, environment(bare("/usr/bin/env")));
+
+    let mut off = wrapped("/usr/bin/env");
+    off.env("CLAUDE_RETRY_HOOK", "off")
+        .env("CLAUDE_RETRY_SOCKET", "/leaked");
+    let without = environment(off);
+    let ours = ["CLAUDE_CODE_PLUGIN_DIRS", "CLAUDE_RETRY_SOCKET"];
+    assert!(!ours.iter().any(|name| without.contains_key(*name)));
 }
 
 #[test]

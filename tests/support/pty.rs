@@ -55,6 +55,7 @@ pub(crate) fn settled(mut command: Command, program: &OsStr) -> Command {
         .env("CLAUDE_RETRY_LOG", "off")
         .env("CLAUDE_RETRY_BAR", "off")
         .env("XDG_CONFIG_HOME", "/nonexistent")
+        .env("XDG_RUNTIME_DIR", std::env::temp_dir())
         .env("TERM", "xterm-256color");
     command
 }
