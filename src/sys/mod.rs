@@ -4,6 +4,7 @@
 mod clock;
 mod driver;
 mod guarded;
+mod hook;
 mod ids;
 mod job;
 mod log;
@@ -27,6 +28,7 @@ use rustix::termios::isatty;
 use crate::config::Settings;
 use crate::supervisor::session::{ExitKind, TerminalTraits};
 
+pub use self::hook::{End, run as run_hook};
 pub use self::log::Log;
 pub use self::monitor::monitor;
 pub use self::program::{Found, find as find_program};
