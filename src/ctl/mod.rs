@@ -3,6 +3,7 @@
 mod alias;
 mod config;
 mod demo;
+mod hook;
 mod reference;
 
 use std::ffi::OsString;
@@ -24,6 +25,10 @@ pub fn run(args: Vec<OsString>) -> Result<ExitCode, Error> {
     // The fake CLI of the demo; not for people.
     if args.first().is_some_and(|verb| verb == demo::CLI_VERB) {
         return demo::cli(&args[1..]);
+    }
+    // Not read by clap: its errors end with code 2, which would resume a turn.
+    if let Some(args) = hook::run::asked_for(&args) {
+        return hook::run::run(args);
     }
     let matches = match reference::ctl()
         .try_get_matches_from(std::iter::once("claude-retry ctl".into()).chain(args))

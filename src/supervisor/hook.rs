@@ -112,8 +112,8 @@ pub fn read(stdin: &[u8]) -> Result<HookEvent, Unreadable> {
         "UserPromptSubmit" => Happened::UserPromptSubmit,
         "Stop" => Happened::Stop,
         "StopFailure" => {
-            let mut text = plain(fields.last_assistant_message.as_str().unwrap_or_default());
-            text.truncate(text.floor_char_boundary(TEXT_AT_MOST));
+            let text = plain(fields.last_assistant_message.as_str().unwrap_or_default());
+            let text = cut(&text).to_owned();
             Happened::StopFailure { text }
         }
         _ => return Err(Unreadable::Event(plain(&fields.hook_event_name))),
@@ -123,6 +123,11 @@ pub fn read(stdin: &[u8]) -> Result<HookEvent, Unreadable> {
         session_id: fields.session_id,
         transcript: fields.transcript_path,
     })
+}
+
+/// As much of an error's text as an event holds.
+pub fn cut(text: &str) -> &str {
+    &text[..text.floor_char_boundary(TEXT_AT_MOST)]
 }
 
 /// The hook that resumes, as an entry of the CLI's settings or of a plugin.

@@ -1,5 +1,6 @@
 //! The decisions. Pure: no clock, no source of randomness, no file, no descriptor, no async.
 
+pub mod alone;
 pub mod backoff;
 pub mod banner;
 pub mod hook;

@@ -93,6 +93,16 @@ pub fn last_turn(tail: &[u8], whole: bool) -> Option<LastTurn> {
     })
 }
 
+/// How many error lines of the end of a transcript are of this time (in milliseconds since the Unix epoch)
+/// or later, in whatever branch. `tail` and `whole` as for [`last_turn`].
+pub fn errors_since(tail: &[u8], whole: bool, unix_ms: u64) -> u32 {
+    let lines = read_lines(tail, whole);
+    let errors = lines
+        .iter()
+        .filter(|line| line.role == Role::Error && line.unix_ms >= unix_ms);
+    u32::try_from(errors.count()).unwrap_or(u32::MAX)
+}
+
 /// What a line is to the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Role {

@@ -5,6 +5,7 @@ mod clock;
 mod companion;
 mod driver;
 mod guarded;
+mod hook;
 mod ids;
 mod job;
 mod log;
@@ -28,6 +29,7 @@ use rustix::termios::isatty;
 use crate::config::Settings;
 use crate::supervisor::session::{ExitKind, TerminalTraits};
 
+pub use self::hook::{End, run as run_hook};
 pub use self::log::Log;
 pub use self::monitor::monitor;
 pub use self::program::{Found, find as find_program};

@@ -16,7 +16,7 @@ use rustix::process::Pid;
 use serde::Deserialize;
 
 use super::ids::{Id, led_by, session_of};
-use crate::supervisor::transcript::{LastTurn, Report, last_turn};
+use crate::supervisor::transcript::{LastTurn, Report, errors_since, last_turn};
 
 /// How much of the end is read: as little as holds the last turn.
 const TAILS: [u64; 3] = [256 * 1024, 1024 * 1024, 4 * 1024 * 1024];
@@ -230,7 +230,8 @@ fn open(path: &Path) -> io::Result<(File, u64)> {
     }
 }
 
-fn read_small(path: &Path) -> io::Result<Vec<u8>> {
+/// Reads a file that is never large.
+pub(super) fn read_small(path: &Path) -> io::Result<Vec<u8>> {
     let (file, _) = open(path)?;
     let mut bytes = Vec::new();
     file.take(SESSION_FILE).read_to_end(&mut bytes)?;
@@ -238,7 +239,7 @@ fn read_small(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 /// The last turn, from as short a tail as holds one.
-fn read_last_turn(path: &Path) -> io::Result<Option<LastTurn>> {
+pub(super) fn read_last_turn(path: &Path) -> io::Result<Option<LastTurn>> {
     let (mut file, len) = open(path)?;
     for tail in TAILS {
         let from = len.saturating_sub(tail);
@@ -252,6 +253,17 @@ fn read_last_turn(path: &Path) -> io::Result<Option<LastTurn>> {
         }
     }
     Ok(None)
+}
+
+/// How many error lines of this time or later stand at the end of a transcript.
+pub(super) fn read_errors_since(path: &Path, unix_ms: u64) -> io::Result<u32> {
+    let [.., tail] = TAILS;
+    let (mut file, len) = open(path)?;
+    let from = len.saturating_sub(tail);
+    file.seek(SeekFrom::Start(from))?;
+    let mut bytes = Vec::new();
+    file.take(2 * tail).read_to_end(&mut bytes)?;
+    Ok(errors_since(&bytes, from == 0, unix_ms))
 }
 
 #[cfg(test)]

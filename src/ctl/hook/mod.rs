@@ -1,0 +1,3 @@
+//! `claude-retry ctl hook`: the companion hook.
+
+pub(super) mod run;

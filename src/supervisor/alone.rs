@@ -1,0 +1,292 @@
+//! The hook as a supervisor of its own, where no wrapper runs the CLI. Sans-I/O, as the session is:
+//! [`Alone::handle`] takes what a look gave and when, and says when to look again.
+//!
+//! | state | what a look gives | next |
+//! | --- | --- | --- |
+//! | Confirming | the transcript ends in the event's error, the CLI is idle | claim it, then Waiting |
+//! | | not yet | look again; nothing after [`PATIENCE`] |
+//! | | an error that is not to be resumed, the tries are spent | nothing |
+//! | Waiting | the error still stands | look again; `LastLook` when due |
+//! | `LastLook` | it stands all through [`LAST_LOOK`] | **resume** |
+//! | any | the CLI is gone, or shows another session | nothing |
+//! | after the claim | another line is the newest, or the CLI is busy: somebody went on | nothing |
+//!
+//! The last look cannot close the gap, only narrow it. The CLI tells of a user's Enter in its session
+//! file 20 to 110 ms after the key (`busy`; 2.1.145, 2.1.330), in the transcript after 110 to 160 ms. So who
+//! presses Enter within about the last 0.1 s before the hook ends is not seen, and the CLI starts a second
+//! turn after the user's; the notice tells the model that what the user wrote comes first. Who pressed it
+//! before is seen: [`LAST_LOOK`] is more than either delay. Where there is no session file, the gap is the
+//! transcript's.
+
+use std::time::Duration;
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+use super::backoff::Backoff;
+use super::session::Now;
+use super::transcript::{Ending, LastTurn, Report};
+use super::verdict::PATIENCE;
+use super::wording::{self, Class, Reading};
+use crate::config::Settings;
+
+/// How long the error must be seen to stand right before the end.
+pub const LAST_LOOK: Duration = Duration::from_millis(300);
+/// How often the last look is taken.
+const OFTEN: Duration = Duration::from_millis(25);
+/// How often it is looked while the transcript may lag.
+const SOON: Duration = Duration::from_millis(100);
+/// How often it is looked while waiting.
+const NOW_AND_THEN: Duration = Duration::from_secs(1);
+/// An error whose time is farther from the hook's start is another one, in milliseconds.
+const FRESH_MS: u64 = 60_000;
+
+/// What the CLI says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cli {
+    /// Nothing: it keeps no session file, or its process is not known.
+    Unknown,
+    /// It waits for its user.
+    Idle,
+    /// A turn runs.
+    Busy,
+    /// It shows another session now.
+    Elsewhere,
+    /// It has ended.
+    Gone,
+}
+
+/// What a look gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sight {
+    /// The transcript's last turn.
+    pub report: Report,
+    /// Error lines of the last hour at the transcript's end.
+    pub errors: u32,
+    /// The CLI.
+    pub cli: Cli,
+}
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Look again when [`Now::elapsed`] is this.
+    LookAt(Duration),
+    /// Be the only hook that acts on the error with this uuid, then [`Alone::claimed`].
+    Claim(String),
+    /// That is all.
+    End(Outcome),
+}
+
+/// How it ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The CLI is to resume the turn.
+    Resume,
+    /// Nothing is to happen; why, in words.
+    Nothing(String),
+}
+
+/// The wait for one error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wait {
+    /// The line's uuid.
+    pub uuid: String,
+    /// Its class.
+    pub class: Class,
+    /// Which try this is, from 1.
+    pub attempt: u32,
+    /// How long it is in all.
+    pub total: Duration,
+}
+
+#[derive(Debug)]
+enum State {
+    Confirming,
+    /// Confirmed, not claimed yet.
+    Claiming,
+    Waiting {
+        until: Duration,
+    },
+    LastLook {
+        until: Duration,
+    },
+}
+
+/// The supervisor of one failed turn.
+#[derive(Debug)]
+pub struct Alone {
+    settings: Settings,
+    /// The event's text, normalised and cut; empty where it had none.
+    text: String,
+    session_id: String,
+    started: Now,
+    rng: StdRng,
+    state: State,
+    wait: Option<Wait>,
+}
+
+impl Alone {
+    /// For a turn of this session that ended in an error with this text (see
+    /// [`Happened::StopFailure`](super::hook::Happened)). `seed` feeds the jitter. The first look is due
+    /// at once.
+    pub fn new(settings: Settings, text: String, session_id: String, now: Now, seed: u64) -> Self {
+        Self {
+            settings,
+            text,
+            session_id,
+            started: now,
+            rng: StdRng::seed_from_u64(seed),
+            state: State::Confirming,
+            wait: None,
+        }
+    }
+
+    /// The wait, once the error is confirmed.
+    pub const fn wait(&self) -> Option<&Wait> {
+        self.wait.as_ref()
+    }
+
+    /// A look was taken.
+    pub fn handle(&mut self, now: Now, sight: &Sight) -> Step {
+        match sight.cli {
+            Cli::Gone => return nothing("the CLI has ended"),
+            Cli::Elsewhere => return nothing("the CLI shows another session"),
+            Cli::Unknown | Cli::Idle | Cli::Busy => {}
+        }
+        match self.state {
+            State::Confirming | State::Claiming => self.confirm(now, sight),
+            State::Waiting { until } => {
+                if let Some(reason) = self.moved_on(sight) {
+                    nothing(reason)
+                } else if now.elapsed + LAST_LOOK >= until {
+                    let until = until.max(now.elapsed + LAST_LOOK);
+                    self.state = State::LastLook { until };
+                    Step::LookAt(now.elapsed + OFTEN)
+                } else {
+                    Step::LookAt((now.elapsed + NOW_AND_THEN).min(until - LAST_LOOK))
+                }
+            }
+            State::LastLook { until } => {
+                if let Some(reason) = self.moved_on(sight) {
+                    nothing(reason)
+                } else if now.elapsed >= until {
+                    Step::End(Outcome::Resume)
+                } else {
+                    Step::LookAt((now.elapsed + OFTEN).min(until))
+                }
+            }
+        }
+    }
+
+    /// Are we the only one that acts on the error?
+    pub fn claimed(&mut self, now: Now, alone: bool) -> Step {
+        match &self.wait {
+            Some(wait) if alone => {
+                let until = now.elapsed + wait.total.max(LAST_LOOK);
+                self.state = State::Waiting { until };
+                Step::LookAt((now.elapsed + NOW_AND_THEN).min(until - LAST_LOOK))
+            }
+            _ => nothing("another hook sees to this error"),
+        }
+    }
+
+    fn confirm(&mut self, now: Now, sight: &Sight) -> Step {
+        let turn = match self.own_error(&sight.report) {
+            Ok(turn) if sight.cli != Cli::Busy => turn,
+            Ok(_) => return self.not_yet(now, "the CLI is still at work"),
+            Err(reason) => return self.not_yet(now, reason),
+        };
+        let Ending::ApiError { text, .. } = &turn.ending else {
+            return self.not_yet(now, "the transcript does not end in an error");
+        };
+        let class = match wording::read(text) {
+            Reading::Transient(class) => class,
+            Reading::Permanent(_) => return nothing("the error is not transient"),
+            Reading::StillRetrying => return nothing("the CLI is still trying by itself"),
+            Reading::Unknown => return nothing("the error is not in the catalogue"),
+        };
+        if !self.settings.retry_on.contains(&class) {
+            return nothing("retry-on leaves this class out");
+        }
+        let (attempt, max) = (turn.consecutive_errors, self.settings.max_retries);
+        if attempt > max {
+            return nothing(plural(max, "try", "tries"));
+        }
+        let max = self.settings.max_per_hour;
+        if sight.errors > max {
+            return nothing("over ".to_owned() + &plural(max, "error", "errors") + " in an hour");
+        }
+        self.state = State::Claiming;
+        self.wait = Some(Wait {
+            uuid: turn.uuid.clone(),
+            class,
+            attempt,
+            total: self.draw(attempt),
+        });
+        Step::Claim(turn.uuid.clone())
+    }
+
+    /// The line of the event's error, if it is the newest.
+    fn own_error<'a>(&self, report: &'a Report) -> Result<&'a LastTurn, &'static str> {
+        let Report::Turn(turn) = report else {
+            return Err("the transcript has no turn");
+        };
+        let Ending::ApiError { text, .. } = &turn.ending else {
+            return Err("the transcript does not end in an error");
+        };
+        if turn.session_id != self.session_id {
+            return Err("the transcript ends in another session's error");
+        }
+        if turn.unix_ms.abs_diff(self.started.unix_ms) > FRESH_MS {
+            return Err("the transcript ends in an error of another time");
+        }
+        if !self.text.is_empty() && super::hook::cut(text) != self.text {
+            return Err("the transcript ends in another error");
+        }
+        Ok(turn)
+    }
+
+    fn not_yet(&self, now: Now, reason: &'static str) -> Step {
+        if now.elapsed >= self.started.elapsed + PATIENCE {
+            nothing(reason)
+        } else {
+            Step::LookAt(now.elapsed + SOON)
+        }
+    }
+
+    /// Why the error does not stand any more.
+    fn moved_on(&self, sight: &Sight) -> Option<&'static str> {
+        let own = self.wait.as_ref().map(|wait| &wait.uuid);
+        match &sight.report {
+            _ if sight.cli == Cli::Busy => Some("the CLI is at work"),
+            Report::Turn(turn) if Some(&turn.uuid) == own => None,
+            Report::Turn(_) => Some("the conversation went on"),
+            Report::Pending | Report::Unknown => Some("the transcript is gone"),
+        }
+    }
+
+    /// Decorrelated waits build on each other, so those before this try's are drawn again.
+    fn draw(&mut self, attempt: u32) -> Duration {
+        let Settings {
+            base, cap, jitter, ..
+        } = self.settings;
+        let mut backoff = Backoff::new(base, cap, jitter);
+        let mut wait = Duration::ZERO;
+        for n in 0..attempt {
+            wait = backoff.draw(n, &mut self.rng);
+        }
+        wait
+    }
+}
+
+fn nothing(reason: impl Into<String>) -> Step {
+    Step::End(Outcome::Nothing(reason.into()))
+}
+
+fn plural(n: u32, one: &str, many: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { many })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,121 @@
+//! One hook an error: the CLI runs a hook as often as it is installed (for the user and for the project).
+
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use super::super::env;
+
+/// A claim is of no use any more after this time, in milliseconds: a day.
+const KEPT_MS: u64 = 24 * 3600 * 1000;
+
+/// Are we the first to act on this error of this session?
+///
+/// The claim stays when we have ended: an error is acted on once, however late another hook for it starts.
+/// Claims of days gone by are removed on the way. No where it cannot be told.
+pub(super) fn claim(session: &str, uuid: &str, now_ms: u64) -> bool {
+    let (Some(folder), true) = (folder(), is_plain(session) && is_plain(uuid)) else {
+        return false;
+    };
+    claim_in(&folder, &format!("{session}-{uuid}"), now_ms).is_ok()
+}
+
+/// Those of one user run in one environment.
+fn folder() -> Option<PathBuf> {
+    use etcetera::BaseStrategy as _;
+    let base = match env("XDG_RUNTIME_DIR") {
+        Some(runtime) => PathBuf::from(runtime),
+        None => etcetera::base_strategy::Xdg::new().ok()?.state_dir()?,
+    };
+    Some(base.join("claude-retry/hook"))
+}
+
+/// Fit for a file's name.
+fn is_plain(id: &str) -> bool {
+    !id.is_empty()
+        && id.len() <= 64
+        && id
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+}
+
+fn claim_in(folder: &Path, name: &str, now_ms: u64) -> io::Result<()> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)?;
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(folder.join(name))?;
+    sweep(folder, now_ms);
+    Ok(())
+}
+
+fn sweep(folder: &Path, now_ms: u64) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let modified = entry.metadata().and_then(|meta| meta.modified());
+        let age = modified
+            .ok()
+            .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
+            .map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+        if age.is_some_and(|at| at.saturating_add(KEPT_MS) < now_ms) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn now_ms() -> u64 {
+        crate::sys::clock::unix_ms()
+    }
+
+    #[test]
+    fn an_error_is_claimed_once() {
+        let tmp = tempfile::tempdir().expect("a folder");
+        let folder = tmp.path().join("claude-retry/hook");
+        assert!(claim_in(&folder, "s-1", now_ms()).is_ok());
+        assert!(claim_in(&folder, "s-1", now_ms()).is_err());
+        assert!(claim_in(&folder, "s-2", now_ms()).is_ok());
+    }
+
+    #[test]
+    fn of_many_at_once_one_has_it() {
+        let tmp = tempfile::tempdir().expect("a folder");
+        let won = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8)
+                .map(|_| scope.spawn(|| claim_in(tmp.path(), "s-1", now_ms()).is_ok()))
+                .collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().expect("no panic"))
+                .filter(|won| *won)
+                .count()
+        });
+        assert_eq!(won, 1);
+    }
+
+    #[test]
+    fn old_claims_go_and_the_others_stay() {
+        let tmp = tempfile::tempdir().expect("a folder");
+        claim_in(tmp.path(), "s-1", now_ms()).expect("the claim");
+        claim_in(tmp.path(), "s-2", now_ms()).expect("the claim");
+        assert!(tmp.path().join("s-1").exists());
+        claim_in(tmp.path(), "s-3", now_ms() + KEPT_MS + 60_000).expect("the claim");
+        assert!(!tmp.path().join("s-1").exists());
+    }
+
+    #[test]
+    fn what_is_no_id_is_no_claim() {
+        for id in ["", "..", "a/b", "\0"] {
+            assert!(!is_plain(id), "{id:?}");
+            assert!(!claim(id, "u", 0) && !claim("s", id, 0));
+        }
+    }
+}
