@@ -9,6 +9,8 @@
 //!
 //! Nothing wakes the loop but a descriptor, a signal, or a deadline that the session asked for.
 
+mod stopping;
+
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -28,7 +30,7 @@ use super::pty::{self, Pair, Pty};
 use super::signals::{self, Got, Signals};
 use super::transcript::Locator;
 use super::tty::{self, Tty};
-use super::{LaunchError, Log, NESTED_VAR, job, monitor, watchdog_env};
+use super::{LaunchError, Log, NESTED_VAR, monitor, watchdog_env};
 use crate::config::{HookMode, Settings, TranscriptMode};
 use crate::supervisor::session::{
     Effect, Event, ExitKind, Outbox, Session, Signal, TerminalTraits,
@@ -428,68 +430,6 @@ impl Driver {
             until,
             killed: false,
         });
-    }
-
-    /// Stops the child; we stop when it has.
-    fn stop_child(&mut self) {
-        if self.may_stop() {
-            self.pty.signal(Number::STOP);
-        }
-    }
-
-    /// We are a job that somebody can continue, and are not about to end.
-    fn may_stop(&self) -> bool {
-        !self.background && self.ending.is_none() && !job::is_orphaned()
-    }
-
-    async fn on_child_change(&mut self) -> io::Result<()> {
-        if let Some(kind) = self.pty.try_wait()? {
-            self.exited = Some(kind);
-        } else if self.pty.take_stop() && !self.background {
-            if self.ending.is_some() || job::is_orphaned() {
-                self.pty.resume();
-            } else {
-                self.suspend().await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The child has stopped: the terminal as it was, then we stop too. [`Driver::on_continued`] goes on.
-    async fn suspend(&mut self) -> io::Result<()> {
-        self.drain(QUIET_AFTER_STOP).await?;
-        self.handle(&Event::ChildStopped);
-        self.flush().await?;
-        tty::leave_raw();
-        self.clock.pause();
-        self.background = true;
-        self.child_stopped = true;
-        job::stop_group();
-        Ok(())
-    }
-
-    /// We were continued: by `fg`, by `bg`, or by somebody after a SIGSTOP that we did not see.
-    fn on_continued(&mut self) {
-        self.background = !self.tty_gone && !self.tty.is_foreground();
-        if self.background {
-            self.clock.pause();
-            if self.ending.is_none() {
-                job::stop_group_in_background();
-            }
-            return;
-        }
-        if !self.tty_gone && self.tty.enter_raw().is_err() {
-            self.lose_tty();
-        }
-        self.clock.resume();
-        self.update_size();
-        self.handle(&Event::Resumed);
-        if std::mem::take(&mut self.child_stopped) {
-            self.pty.resume();
-        } else {
-            // Only we were stopped. It tells the child to draw anew.
-            self.pty.signal(Number::CONT);
-        }
     }
 
     /// Hands the terminal's size on where it has changed.
