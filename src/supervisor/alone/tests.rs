@@ -316,10 +316,21 @@ fn a_cli_that_tells_nothing_of_itself_is_no_hindrance() {
 fn of_two_hooks_for_one_error_one_acts() {
     let mut play = play(settings());
     assert_eq!(play.look(), Step::Claim("e1".into()));
-    assert_eq!(
-        play.alone.claimed(play.now(), false),
-        nothing("another hook sees to this error")
-    );
+    let step = play.alone.claimed(play.now(), false);
+    assert_eq!(play.finish(step), (2000, no(TAKEN)));
+    assert_eq!(play.alone.wait(), None);
+}
+
+#[test]
+fn an_error_that_was_acted_on_may_be_the_one_before() {
+    let mut play = play(settings());
+    assert_eq!(play.look(), Step::Claim("e1".into()));
+    let step = play.alone.claimed(play.now(), false);
+    play.run(step, 1000);
+    play.sight.report = error("e2", THROTTLE, 2);
+    assert_eq!(play.look(), Step::Claim("e2".into()));
+    let step = play.alone.claimed(play.now(), true);
+    assert_eq!(play.finish(step), (9000, Outcome::Resume));
 }
 
 /// Everything that can happen while it waits, at every look.
