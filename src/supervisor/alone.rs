@@ -10,7 +10,8 @@
 //! | Waiting | the error still stands | look again; `LastLook` when due |
 //! | `LastLook` | it stands all through [`LAST_LOOK`] | **resume** |
 //! | any | the CLI is gone, or shows another session | nothing |
-//! | after the claim | another line is the newest, or the CLI is busy: somebody went on | nothing |
+//! | after the claim | another line is the newest, early: the claimed error was the one before, and the file lagged | Confirming |
+//! | | another line is the newest, or the CLI is busy: somebody went on | nothing |
 //!
 //! The last look cannot close the gap, only narrow it. The CLI tells of a user's Enter in its session
 //! file 20 to 110 ms after the key (`busy`; 2.1.145, 2.1.330), in the transcript after 110 to 160 ms. So who
@@ -42,6 +43,7 @@ const NOW_AND_THEN: Duration = Duration::from_secs(1);
 /// An error whose time is farther from the hook's start is another one, in milliseconds.
 const FRESH_MS: u64 = 60_000;
 
+const WENT_ON: &str = "the conversation went on";
 const TAKEN: &str = "another hook sees to this error";
 
 /// What the CLI says of itself.
@@ -163,6 +165,11 @@ impl Alone {
         }
         match self.state {
             State::Confirming | State::Claiming => self.confirm(now, sight),
+            State::Waiting { .. } | State::LastLook { .. } if self.was_another(now, sight) => {
+                self.taken = self.wait.take().map(|wait| wait.uuid);
+                self.state = State::Confirming;
+                self.confirm(now, sight)
+            }
             State::Waiting { due } => {
                 if let Some(reason) = self.moved_on(sight) {
                     nothing(reason)
@@ -266,13 +273,18 @@ impl Alone {
         }
     }
 
+    /// While the transcript may lag: did it show us the error before ours, with the same text?
+    fn was_another(&self, now: Now, sight: &Sight) -> bool {
+        now.elapsed < self.started.elapsed + PATIENCE && self.moved_on(sight) == Some(WENT_ON)
+    }
+
     /// Why the error does not stand any more.
     fn moved_on(&self, sight: &Sight) -> Option<&'static str> {
         let own = self.wait.as_ref().map(|wait| &wait.uuid);
         match &sight.report {
             _ if sight.cli == Cli::Busy => Some("the CLI is at work"),
             Report::Turn(turn) if Some(&turn.uuid) == own => None,
-            Report::Turn(_) => Some("the conversation went on"),
+            Report::Turn(_) => Some(WENT_ON),
             Report::Pending | Report::Unknown => Some("the transcript is gone"),
         }
     }
