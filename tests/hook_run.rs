@@ -179,13 +179,14 @@ impl Home {
 
     /// The log's only record of this event, once it is there.
     fn logged(&self, event: &str) -> Value {
-        loop {
+        for _ in 0..12_000 {
             if let Some(record) = self.log().into_iter().find(|line| line["event"] == event) {
                 return record;
             }
             // Files have no portable event.
             std::thread::sleep(Duration::from_millis(5));
         }
+        panic!("no {event} in {:?}", self.log());
     }
 
     /// A wrapper's socket, named in the environment.
