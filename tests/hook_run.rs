@@ -57,6 +57,10 @@ impl Drop for Hook {
 
 impl Hook {
     fn end(mut self) -> Ended {
+        // What it writes fits into the pipes.
+        let ended = |_: &u32| self.0.try_wait().expect("a child").is_some();
+        let wait = |_: &u32| std::thread::sleep(Duration::from_millis(5));
+        assert!((0..12_000).inspect(wait).any(|n| ended(&n)), "it hangs");
         let read = |from: Option<&mut dyn Read>| {
             let mut text = String::new();
             from.expect("a pipe")
@@ -272,7 +276,7 @@ fn the_storm_guard_reads_the_hour_from_the_transcript() {
 
 #[test]
 fn a_user_who_goes_on_is_left_alone() {
-    let home = Home::new("1h");
+    let home = Home::new("30s");
     let hook = home.run(&[]);
     home.logged("hook-waiting");
     home.append(&user("u2", Some("e1")));
@@ -287,7 +291,7 @@ fn a_cli_that_is_busy_again_or_elsewhere_is_left_alone() {
         (SESSION, "busy", "the CLI is at work"),
         (other, "idle", "the CLI shows another session"),
     ] {
-        let mut home = Home::new("1h");
+        let mut home = Home::new("30s");
         home.session_file(SESSION, "idle");
         let hook = home.run(&[]);
         home.logged("hook-waiting");
@@ -302,7 +306,7 @@ fn a_cli_that_is_busy_again_or_elsewhere_is_left_alone() {
 #[test]
 #[cfg(target_os = "linux")]
 fn the_end_of_the_cli_ends_it() {
-    let home = Home::new("1h");
+    let home = Home::new("30s");
     let shell =
         "exec 3<&0; setsid sh -c '\"$0\" ctl hook run <&3; : not the last' \"$0\" & echo $!; wait";
     let mut cli = Command::new("sh")
@@ -326,7 +330,7 @@ fn the_end_of_the_cli_ends_it() {
 #[test]
 fn a_signal_resumes_nothing() {
     for signal in ["TERM", "HUP", "INT"] {
-        let home = Home::new("1h");
+        let home = Home::new("30s");
         let hook = home.run(&[]);
         home.logged("hook-waiting");
         let pid = hook.0.id().to_string();
