@@ -5,11 +5,13 @@
 //! | --- | --- | --- |
 //! | Confirming | the transcript ends in the event's error, the CLI is idle | claim it, then Waiting |
 //! | | not yet | look again; nothing after [`PATIENCE`] |
+//! | | it was claimed by another hook: perhaps an older error, and the file lags | look again; nothing after [`PATIENCE`] |
 //! | | an error that is not to be resumed, the tries are spent | nothing |
 //! | Waiting | the error still stands | look again; `LastLook` when due |
 //! | `LastLook` | it stands all through [`LAST_LOOK`] | **resume** |
 //! | any | the CLI is gone, or shows another session | nothing |
-//! | after the claim | another line is the newest, or the CLI is busy: somebody went on | nothing |
+//! | after the claim | another line is the newest, early: the claimed error was the one before, and the file lagged | Confirming |
+//! | | another line is the newest, or the CLI is busy: somebody went on | nothing |
 //!
 //! The last look cannot close the gap, only narrow it. The CLI tells of a user's Enter in its session
 //! file 20 to 110 ms after the key (`busy`; 2.1.145, 2.1.330), in the transcript after 110 to 160 ms. So who
@@ -40,6 +42,9 @@ const SOON: Duration = Duration::from_millis(100);
 const NOW_AND_THEN: Duration = Duration::from_secs(1);
 /// An error whose time is farther from the hook's start is another one, in milliseconds.
 const FRESH_MS: u64 = 60_000;
+
+const WENT_ON: &str = "the conversation went on";
+const TAKEN: &str = "another hook sees to this error";
 
 /// What the CLI says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,7 +111,8 @@ enum State {
     /// Confirmed, not claimed yet.
     Claiming,
     Waiting {
-        until: Duration,
+        /// When the last look begins.
+        due: Duration,
     },
     LastLook {
         until: Duration,
@@ -124,6 +130,8 @@ pub struct Alone {
     rng: StdRng,
     state: State,
     wait: Option<Wait>,
+    /// An error that another hook sees to.
+    taken: Option<String>,
 }
 
 impl Alone {
@@ -139,6 +147,7 @@ impl Alone {
             rng: StdRng::seed_from_u64(seed),
             state: State::Confirming,
             wait: None,
+            taken: None,
         }
     }
 
@@ -156,15 +165,20 @@ impl Alone {
         }
         match self.state {
             State::Confirming | State::Claiming => self.confirm(now, sight),
-            State::Waiting { until } => {
+            State::Waiting { .. } | State::LastLook { .. } if self.was_another(now, sight) => {
+                self.taken = self.wait.take().map(|wait| wait.uuid);
+                self.state = State::Confirming;
+                self.confirm(now, sight)
+            }
+            State::Waiting { due } => {
                 if let Some(reason) = self.moved_on(sight) {
                     nothing(reason)
-                } else if now.elapsed + LAST_LOOK >= until {
-                    let until = until.max(now.elapsed + LAST_LOOK);
+                } else if now.elapsed >= due {
+                    let until = now.elapsed + LAST_LOOK;
                     self.state = State::LastLook { until };
                     Step::LookAt(now.elapsed + OFTEN)
                 } else {
-                    Step::LookAt((now.elapsed + NOW_AND_THEN).min(until - LAST_LOOK))
+                    Step::LookAt((now.elapsed + NOW_AND_THEN).min(due))
                 }
             }
             State::LastLook { until } => {
@@ -181,14 +195,15 @@ impl Alone {
 
     /// Are we the only one that acts on the error?
     pub fn claimed(&mut self, now: Now, alone: bool) -> Step {
-        match &self.wait {
-            Some(wait) if alone => {
-                let until = now.elapsed + wait.total.max(LAST_LOOK);
-                self.state = State::Waiting { until };
-                Step::LookAt((now.elapsed + NOW_AND_THEN).min(until - LAST_LOOK))
-            }
-            _ => nothing("another hook sees to this error"),
+        if let (Some(wait), true) = (&self.wait, alone) {
+            let due = now.elapsed + wait.total.saturating_sub(LAST_LOOK);
+            self.state = State::Waiting { due };
+            return Step::LookAt((now.elapsed + NOW_AND_THEN).min(due));
         }
+        // Perhaps the one before ours: the same text, and the file lags.
+        self.taken = self.wait.take().map(|wait| wait.uuid);
+        self.state = State::Confirming;
+        self.not_yet(now, TAKEN)
     }
 
     fn confirm(&mut self, now: Now, sight: &Sight) -> Step {
@@ -244,6 +259,9 @@ impl Alone {
         if !self.text.is_empty() && super::hook::cut(text) != self.text {
             return Err("the transcript ends in another error");
         }
+        if self.taken.as_ref() == Some(&turn.uuid) {
+            return Err(TAKEN);
+        }
         Ok(turn)
     }
 
@@ -255,13 +273,18 @@ impl Alone {
         }
     }
 
+    /// While the transcript may lag: did it show us the error before ours, with the same text?
+    fn was_another(&self, now: Now, sight: &Sight) -> bool {
+        now.elapsed < self.started.elapsed + PATIENCE && self.moved_on(sight) == Some(WENT_ON)
+    }
+
     /// Why the error does not stand any more.
     fn moved_on(&self, sight: &Sight) -> Option<&'static str> {
         let own = self.wait.as_ref().map(|wait| &wait.uuid);
         match &sight.report {
             _ if sight.cli == Cli::Busy => Some("the CLI is at work"),
             Report::Turn(turn) if Some(&turn.uuid) == own => None,
-            Report::Turn(_) => Some("the conversation went on"),
+            Report::Turn(_) => Some(WENT_ON),
             Report::Pending | Report::Unknown => Some("the transcript is gone"),
         }
     }

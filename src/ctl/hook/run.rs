@@ -27,6 +27,10 @@ pub(in crate::ctl) fn asked_for(args: &[OsString]) -> Option<bool> {
 /// # Errors
 ///
 /// None: whatever goes wrong, the CLI is not to be disturbed.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "every verb gives its code or an error"
+)]
 pub fn run(wrapped: bool) -> Result<ExitCode, Error> {
     let told = sys::run_hook(wrapped) == End::Resume
         && writeln!(io::stderr().lock(), "{}", notice()).is_ok();

@@ -278,3 +278,23 @@ fn nothing_is_no_turn() {
         None
     );
 }
+
+#[test]
+fn errors_are_counted_from_a_time_on_in_every_branch() {
+    let mut file = File::default();
+    file.user("u1", "hello").error("e1").user("u2", "on");
+    file.error("e2").answer("a1").user("u3", "more").error("e3");
+    // The user went back.
+    file.last = Some("u1".into());
+    file.error("e4");
+    let sidechain = file.lines[6].replace("Sidechain\":false", "Sidechain\":true");
+    file.lines.push(sidechain);
+    let text = file.lines.join("\n");
+    let since = |second: u32| {
+        let at = unix_ms(&format!("2026-11-24T03:13:{second:02}.354Z")).expect("a time");
+        errors_since(text.as_bytes(), true, at)
+    };
+    assert_eq!([1, 2, 3, 5, 8, 9].map(since), [4, 4, 3, 2, 1, 0]);
+    assert_eq!(errors_since(&text.as_bytes()[10..], false, 0), 4);
+    assert_eq!(errors_since(b"", true, 0), 0);
+}
