@@ -3,6 +3,7 @@
 mod alias;
 mod config;
 mod demo;
+mod hook;
 mod reference;
 
 use std::ffi::OsString;
@@ -25,6 +26,13 @@ pub fn run(args: Vec<OsString>) -> Result<ExitCode, Error> {
     if args.first().is_some_and(|verb| verb == demo::CLI_VERB) {
         return demo::cli(&args[1..]);
     }
+    // The hook itself: its exit code speaks to the CLI, so that nothing here may choose it.
+    if let [verb, run, flags @ ..] = args.as_slice()
+        && verb == "hook"
+        && run == "run"
+    {
+        return Ok(hook::answer(flags));
+    }
     let matches = match reference::ctl()
         .try_get_matches_from(std::iter::once("claude-retry ctl".into()).chain(args))
     {
@@ -44,6 +52,7 @@ pub fn run(args: Vec<OsString>) -> Result<ExitCode, Error> {
             alias::print(matches.get_one::<String>("shell").map(String::as_str))
         }
         Some(("demo", _)) => demo::run(),
+        Some(("hook", matches)) => hook::run(matches),
         _ => print(reference::ctl().render_help().to_string().as_bytes()),
     }
 }
