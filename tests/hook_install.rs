@@ -552,6 +552,21 @@ fn status_says_what_keeps_the_hook_from_working() {
         plain.stdout
     );
 
+    with(Path::new(US));
+    home.write(
+        "proj/.claude/settings.local.json",
+        home.text().replace(US, &copy.display().to_string()),
+    );
+    let two = status();
+    assert!(
+        two.code == 1 && two.stdout.contains("different commands"),
+        "{}",
+        two.stdout
+    );
+    home.write("proj/.claude/settings.local.json", home.text());
+    assert_eq!(status().code, 0, "the CLI runs one of them");
+    home.write("proj/.claude/settings.local.json", "{}");
+
     let works = with(Path::new(US));
     assert!(
         works.code == 0 && works.stdout.contains("Claude Code: 2.1.330"),
@@ -682,4 +697,48 @@ fn sessions_that_stand_at_an_error_are_named() {
         "{named:?}"
     );
     assert!(install.stdout.contains("type `continue` there"));
+}
+
+/// Linux only: elsewhere the environment of another process cannot be read.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_session_under_a_wrapper_is_left_to_it() {
+    let home = Home::new();
+    let system = portable_pty::native_pty_system();
+    let pair = system
+        .openpty(portable_pty::PtySize::default())
+        .expect("a pty");
+    let terminal = pair.master.tty_name().expect("a name");
+    let named_under = |wrapper: String| {
+        let mut cat = portable_pty::CommandBuilder::new("/bin/cat");
+        cat.env("CLAUDE_RETRY", wrapper);
+        let mut cat = pair.slave.spawn_command(cat).expect("cat runs");
+        let pid = cat.process_id().expect("its number");
+        let id = "0b6f34c5-0c7a-4a1e-9b57-d6f1a8f2c000";
+        let state = json!({"pid": pid, "sessionId": id, "cwd": "/work/it", "startedAt": 1});
+        home.write(&format!(".claude/sessions/{pid}.json"), state.to_string());
+        let error = json!({"type": "assistant", "uuid": "u", "sessionId": "s", "isApiErrorMessage": true,
+            "timestamp": "2026-01-01T00:00:01.000Z",
+            "message": {"content": [{"type": "text", "text": THROTTLE}]}});
+        home.write(
+            &format!(".claude/projects/-it/{id}.jsonl"),
+            format!("{error}\n"),
+        );
+        home.run(&["remove", "--yes"]);
+        let install = home.run(&["install", "--yes"]);
+        cat.kill().expect("it ends");
+        cat.wait().expect("its end");
+        fs::remove_file(home.path(&format!(".claude/sessions/{pid}.json"))).expect("it");
+        install.stdout.contains("/work/it")
+    };
+    let (us, terminal) = (std::process::id(), terminal.display());
+    assert!(!named_under(format!("{us}:{terminal}")));
+    assert!(
+        named_under(format!("{us}:/dev/pts/none")),
+        "the variable leaked"
+    );
+    assert!(
+        named_under(format!("{}:{terminal}", i32::MAX)),
+        "the wrapper is dead"
+    );
 }

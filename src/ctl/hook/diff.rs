@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
-/// A line that is longer is cut: a minified file is one line.
-const LINE_AT_MOST: usize = 400;
+/// Of a line that is longer only a part is shown. Our hook's longest line is shorter, unless it is indented
+/// or installed very deep.
+const LINE_AT_MOST: usize = 160;
 
 /// The lines that go and come, in one piece, each with its sign. Only they are shown: what stands around
 /// them may be secret. A comma that a line gets for the sake of the next is not worth a line.
@@ -20,7 +21,7 @@ pub(super) fn diff(old: &str, new: &str) -> String {
     let tail = both.take_while(|(old, new)| old == new).count();
     let before = &before[..before.len() - tail];
     let after = &after[..after.len() - tail];
-    // In a long line only the part that changes.
+    // A minified file is one line: only the part of it that changes.
     if let ([old], [new]) = (before, after)
         && old.len().max(new.len()) > LINE_AT_MOST
     {

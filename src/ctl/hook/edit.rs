@@ -19,7 +19,7 @@ const EVENT: &str = "StopFailure";
 
 /// Why settings are left alone; fit for "PATH … ".
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     /// The CLI would not take it either.
     #[error("is not plain JSON ({0})")]
     NotJson(String),
@@ -33,13 +33,13 @@ pub(super) enum Refusal {
 
 /// A hook of ours in the settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     /// Its command, as it is there.
-    pub(super) command: String,
+    pub(crate) command: String,
     /// The program in it.
-    pub(super) program: PathBuf,
+    pub(crate) program: PathBuf,
     /// Can it resume? Only a command with `asyncRewake` can.
-    pub(super) works: bool,
+    pub(crate) works: bool,
     /// Its group in `StopFailure`, and its place in the group.
     place: (usize, usize),
 }

@@ -1,16 +1,16 @@
 //! `ctl hook`: our hook in the CLI's own settings, for sessions that no wrapper runs.
 
-mod checks;
+pub(super) mod checks;
 mod command;
 mod diff;
 mod edit;
 mod install;
 mod json;
-mod program;
+pub(super) mod program;
 mod remove;
 mod run;
 mod settings_file;
-mod standing;
+pub(super) mod standing;
 mod status;
 mod style;
 

@@ -10,6 +10,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
+use rustix::io::Errno;
 
 use crate::error::Error;
 
@@ -111,7 +112,7 @@ impl SettingsFile {
     /// By the mode bits first: root may write everywhere, and means a read-only file no less.
     fn check_writable(&self) -> Result<(), Error> {
         if let Some(before) = &self.before
-            && (before.mode & WRITABLE == 0 || access(&self.target, Access::WRITE_OK).is_err())
+            && (before.mode & WRITABLE == 0 || is_forbidden(&self.target))
         {
             return Err(Error::Usage(format!(
                 "{} is read-only: make it writable (chmod u+w), or put the hook where it is made from",
@@ -124,7 +125,7 @@ impl SettingsFile {
             return Ok(());
         };
         let mode = fs::metadata(folder).map_or(WRITABLE, |meta| meta.mode());
-        if mode & WRITABLE == 0 || access(folder, Access::WRITE_OK).is_err() {
+        if mode & WRITABLE == 0 || is_forbidden(folder) {
             return Err(Error::Usage(format!(
                 "the folder {} is read-only: make it writable (chmod u+w)",
                 folder.display()
@@ -169,6 +170,14 @@ impl SettingsFile {
         temporary.become_file(&paths[0])?;
         Ok(Some(paths[0].clone()))
     }
+}
+
+/// May we not write there? What is not there any more is another matter.
+fn is_forbidden(path: &Path) -> bool {
+    matches!(
+        access(path, Access::WRITE_OK),
+        Err(Errno::ACCESS | Errno::PERM | Errno::ROFS)
+    )
 }
 
 fn parent(path: &Path) -> &Path {
@@ -269,5 +278,67 @@ impl Drop for Temporary {
     fn drop(&mut self) {
         // Not there any more when it took its place.
         let _ = fs::remove_file(&self.path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(text: &str) -> (tempfile::TempDir, SettingsFile) {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("settings.json");
+        fs::write(&path, text).expect("a file");
+        let file = SettingsFile::read(path).expect("a file");
+        (dir, file)
+    }
+
+    #[test]
+    fn what_somebody_else_wrote_meanwhile_is_not_lost() {
+        let (dir, file) = settings("{}");
+        let meanwhile: [&dyn Fn(); 4] = [
+            &|| fs::write(&file.path, "{\"model\": \"opus\"}").expect("a file"),
+            &|| fs::set_permissions(&file.path, Permissions::from_mode(0o600)).expect("its mode"),
+            &|| fs::remove_file(&file.path).expect("it goes"),
+            &|| {
+                fs::write(dir.path().join("other"), "{}").expect("a file");
+                std::os::unix::fs::symlink("other", &file.path).expect("a link");
+            },
+        ];
+        for change in meanwhile {
+            change();
+            let before = fs::read(&file.path).ok();
+            for new in [Some("new"), None] {
+                let error = file.replace(new).expect_err("it was changed");
+                assert!(error.exit_code() == 2 && error.to_string().contains("run this again"));
+                assert_eq!(fs::read(&file.path).ok(), before);
+            }
+            let names = fs::read_dir(dir.path()).expect("it").flatten();
+            let mut names = names.map(|entry| entry.file_name().into_string().expect("a name"));
+            assert!(names.all(|name| !name.contains(".tmp")));
+        }
+    }
+
+    #[test]
+    fn a_file_that_appeared_meanwhile_is_not_lost() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let file = SettingsFile::read(dir.path().join("settings.json")).expect("nothing there");
+        fs::write(&file.path, "{}").expect("a file");
+        assert!(file.replace(Some("new")).is_err());
+        assert_eq!(fs::read_to_string(&file.path).expect("it"), "{}");
+    }
+
+    #[test]
+    fn the_file_keeps_its_mode_and_a_backup_is_for_its_owner() {
+        let (dir, file) = settings("{}");
+        fs::set_permissions(&file.path, Permissions::from_mode(0o664)).expect("its mode");
+        let file = SettingsFile::read(file.path).expect("a file");
+        let backup = file.replace(Some("new")).expect("it is written");
+        let backup = backup.expect("a backup");
+        let mode = |path: &Path| fs::metadata(path).expect("it").mode() & 0o7777;
+        assert_eq!((mode(&file.path), mode(&backup)), (0o664, 0o600));
+        assert_eq!(fs::read_to_string(&file.path).expect("it"), "new");
+        assert_eq!(file.backups(), ["{}"]);
+        assert_eq!(fs::read_dir(dir.path()).expect("it").count(), 2);
     }
 }

@@ -1,5 +1,6 @@
 //! `ctl hook status`.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
@@ -20,12 +21,21 @@ pub(super) fn run() -> Result<ExitCode, Error> {
     let mut text = String::new();
     let mut good = false;
     let mut bad = false;
+    let mut commands = BTreeSet::new();
     for place in &places {
-        match of_place(place, &mut text) {
+        let entries = checks::entries(place);
+        let installed = entries.as_deref().unwrap_or_default();
+        commands.extend(installed.iter().map(|entry| entry.command.clone()));
+        match of_place(place, entries, &mut text) {
             Some(true) => good = true,
             Some(false) => bad = true,
             None => {}
         }
+    }
+    // Of several with the very same command the CLI runs one (2.1.145, 2.1.330).
+    if commands.len() > 1 {
+        bad = true;
+        text += "these are different commands and all run: remove all but one\n";
     }
     bad |= around(&settings.program, &places, &mut text);
     text += NOT_COVERED;
@@ -57,7 +67,10 @@ pub(super) fn around(program: &Path, places: &[Place], text: &mut String) -> boo
         // Perhaps it is not in the PATH of this shell.
         Cli::Unknown => (
             true,
-            format!("{} does not tell its version", program.display()),
+            format!(
+                "{} is not found, or does not tell its version",
+                program.display()
+            ),
         ),
     };
     let _ = writeln!(text, "Claude Code: {what}");
@@ -65,9 +78,13 @@ pub(super) fn around(program: &Path, places: &[Place], text: &mut String) -> boo
 }
 
 /// A line on a place, and whether its hook can run; `None` where there is none.
-fn of_place(place: &Place, text: &mut String) -> Option<bool> {
+fn of_place(
+    place: &Place,
+    entries: Result<Vec<Entry>, Trouble>,
+    text: &mut String,
+) -> Option<bool> {
     let _ = write!(text, "{} ({}): ", place.path.display(), place.name);
-    let entries = match checks::entries(place) {
+    let entries = match entries {
         Ok(entries) => entries,
         Err(Trouble::Unreadable(error)) => {
             let _ = writeln!(text, "{error}");
