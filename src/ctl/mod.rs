@@ -49,6 +49,7 @@ pub fn run(args: Vec<OsString>) -> Result<ExitCode, Error> {
             alias::print(matches.get_one::<String>("shell").map(String::as_str))
         }
         Some(("demo", _)) => demo::run(),
+        Some(("hook", matches)) => hook::run(matches),
         _ => print(reference::ctl().render_help().to_string().as_bytes()),
     }
 }

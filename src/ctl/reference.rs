@@ -42,6 +42,45 @@ pub(super) fn ctl() -> Command {
                 .arg(shells()),
         )
         .subcommand(Command::new("demo").about("Show it at work, with no CLI, account or network"))
+        .subcommand(hook())
+}
+
+/// `claude-retry ctl hook`.
+fn hook() -> Command {
+    let project = || {
+        Arg::new("project")
+            .long("project")
+            .action(ArgAction::SetTrue)
+            .help("in .claude/settings.local.json of this folder, for sessions in it alone")
+    };
+    let yes = || {
+        Arg::new("yes")
+            .long("yes")
+            .short('y')
+            .action(ArgAction::SetTrue)
+            .help("do not ask")
+    };
+    Command::new("hook")
+        .about("Resume sessions that run without the wrapper: install, remove, status")
+        .disable_help_subcommand(true)
+        .arg_required_else_help(true)
+        .subcommand(
+            Command::new("install")
+                .about("Put our StopFailure hook into Claude Code's settings.json")
+                .arg(project())
+                .arg(yes()),
+        )
+        .subcommand(
+            Command::new("remove")
+                .about("Take it out again")
+                .arg(project())
+                .arg(yes()),
+        )
+        .subcommand(Command::new("status").about(
+            "Say where it is installed and whether it can run; exit code 0 if it can, else 1",
+        ))
+        // What Claude Code runs. It is not parsed here: see `hook::answer`.
+        .subcommand(Command::new("run").hide(true))
 }
 
 /// All of `claude-retry`, for the documentation only.

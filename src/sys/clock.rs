@@ -58,7 +58,7 @@ impl Clock {
 
 /// The wall clock, in milliseconds since the Unix epoch.
 #[expect(clippy::disallowed_methods, reason = "this is the clock")]
-pub(super) fn unix_ms() -> u64 {
+pub fn unix_ms() -> u64 {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();

@@ -13,6 +13,7 @@ mod monitor;
 mod outbound;
 mod program;
 mod pty;
+mod sessions;
 mod signals;
 mod transcript;
 mod tty;
@@ -29,11 +30,13 @@ use rustix::termios::isatty;
 use crate::config::Settings;
 use crate::supervisor::session::{ExitKind, TerminalTraits};
 
+pub use self::clock::unix_ms;
 pub use self::hook::{End, run as run_hook};
 pub use self::log::Log;
 pub use self::monitor::monitor;
 pub use self::program::{Found, find as find_program};
-pub use self::transcript::Locator;
+pub use self::sessions::{Running, running};
+pub use self::transcript::{Locator, config_dir};
 
 /// Names the wrapper that a process runs under: `pid:inner tty`.
 ///

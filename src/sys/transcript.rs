@@ -14,6 +14,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use rustix::fs::OFlags;
 use rustix::process::Pid;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::ids::{Id, led_by, session_of};
 use crate::supervisor::transcript::{LastTurn, Report, errors_since, last_turn};
@@ -42,10 +43,21 @@ pub struct Locator {
 /// The fields of `sessions/<pid>.json` that we need.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct SessionFile {
+pub(super) struct SessionFile {
     session_id: String,
-    cwd: Option<String>,
+    pub(super) cwd: Option<String>,
     started_at: u64,
+    /// When the kernel started the process, as `/proc/<pid>/stat` has it; not in every version.
+    #[serde(default)]
+    pub(super) proc_start: Value,
+}
+
+impl SessionFile {
+    /// Reads one; `None` where it is none.
+    pub(super) fn read(path: &Path) -> Option<Self> {
+        let session: Self = serde_json::from_slice(&read_small(path).ok()?).ok()?;
+        is_plain(&session.session_id).then_some(session)
+    }
 }
 
 impl Locator {
@@ -69,9 +81,7 @@ impl Locator {
 
     /// The same, with the folders that our own environment gives to the child.
     pub(super) fn of_child(child: Pid, session: Pid, spawned_unix_ms: u64) -> Option<Self> {
-        let config_dir = super::env("CLAUDE_CONFIG_DIR")
-            .map(PathBuf::from)
-            .or_else(|| Some(Path::new(&super::env("HOME")?).join(".claude")))?;
+        let config_dir = config_dir()?;
         let cwd = std::env::current_dir().ok()?;
         let session = led_by(session);
         Some(Self::new(config_dir, cwd, child, session, spawned_unix_ms))
@@ -99,9 +109,9 @@ impl Locator {
             let path = self
                 .config_dir
                 .join(format!("sessions/{}.json", pid.as_raw_nonzero()));
-            let session: SessionFile = serde_json::from_slice(&read_small(&path).ok()?).ok()?;
+            let session = SessionFile::read(&path)?;
             let started = session.started_at + CLOCK_SLACK_MS >= self.spawned_unix_ms;
-            (started && is_plain(&session.session_id)).then_some(session)
+            started.then_some(session)
         };
         if let Some(session) = fits(self.child) {
             return Some(session);
@@ -117,7 +127,7 @@ impl Locator {
     }
 
     /// The transcript of this session, if it is there: in the folder of its `cwd`, else wherever it is.
-    fn file_of(&self, session: &SessionFile) -> Option<PathBuf> {
+    pub(super) fn file_of(&self, session: &SessionFile) -> Option<PathBuf> {
         let name = format!("{}.jsonl", session.session_id);
         let cwd = session.cwd.as_deref().map_or(self.cwd.as_path(), Path::new);
         let usual = self.projects().join(folder_name(cwd)).join(&name);
@@ -167,6 +177,13 @@ impl Locator {
     }
 }
 
+/// The CLI's folder, by our environment: `CLAUDE_CONFIG_DIR`, else `~/.claude`.
+pub fn config_dir() -> Option<PathBuf> {
+    super::env("CLAUDE_CONFIG_DIR")
+        .map(PathBuf::from)
+        .or_else(|| Some(Path::new(&super::env("HOME")?).join(".claude")))
+}
+
 /// The only item, if there is one and no other.
 fn only<T>(mut items: impl Iterator<Item = T>) -> Option<T> {
     let first = items.next()?;
@@ -174,7 +191,7 @@ fn only<T>(mut items: impl Iterator<Item = T>) -> Option<T> {
 }
 
 /// `<pid>.json`.
-fn pid_in(name: &OsStr) -> Option<Pid> {
+pub(super) fn pid_in(name: &OsStr) -> Option<Pid> {
     Pid::from_raw(name.to_str()?.strip_suffix(".json")?.parse().ok()?)
 }
 
