@@ -2,6 +2,7 @@
 //! errors of the CLI; it feeds [`crate::supervisor::session::Session`] and performs what that answers.
 
 mod clock;
+mod debug_file;
 mod driver;
 mod guarded;
 mod ids;

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use claude_retry::config::Settings;
+use claude_retry::supervisor::retry_after::Asked;
 use claude_retry::supervisor::session::{
     Effect, Event, Now, Outbox, PtyState, Session, TerminalTraits,
 };
@@ -23,6 +24,10 @@ pub trait Outside {
             raw: true,
             foreground: true,
         }
+    }
+    /// What is left of what the server asked for, when the turn failed then.
+    fn retry_after(&mut self, _failed: Option<u64>) -> Option<Asked> {
+        None
     }
     /// The child got bytes: what it draws in answer (empty: nothing).
     fn child_reads(&mut self, _bytes: &[u8]) -> Vec<u8> {
@@ -91,6 +96,10 @@ impl<O: Outside> World<O> {
                 Effect::ProbePty => {
                     let pty = self.outside.pty();
                     self.event(Event::Pty(pty));
+                }
+                Effect::ReadRetryAfter { failed } => {
+                    let asked = self.outside.retry_after(failed);
+                    self.event(Event::RetryAfter(asked));
                 }
                 Effect::Log(value) => self.log.push(value),
                 Effect::Suspend => self.suspended += 1,

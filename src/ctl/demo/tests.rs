@@ -127,7 +127,7 @@ impl Show {
                     self.event(Event::Pty(pty));
                 }
                 Effect::Log(line) => self.log.push(line),
-                Effect::Suspend => {}
+                Effect::ReadRetryAfter { .. } | Effect::Suspend => {}
             }
         }
     }

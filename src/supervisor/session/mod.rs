@@ -2,6 +2,7 @@
 //! [`Session::handle`] takes what happened and when, [`Session::next_deadline`] says when it wants to
 //! be called again.
 
+mod after;
 mod input;
 mod resume;
 mod watch;
@@ -14,6 +15,7 @@ use super::banner::Banner;
 use super::keys::{Kind, Reader};
 use super::prompt::Prompt;
 use super::retry::{State, Tries, Wait};
+use super::retry_after::Asked;
 use super::transcript::Report;
 use super::typing::{Shown, Why};
 use super::wording::Class;
@@ -79,6 +81,8 @@ pub enum Event<'a> {
     Transcript(Report),
     /// The answer to [`Effect::ProbePty`].
     Pty(PtyState),
+    /// The answer to [`Effect::ReadRetryAfter`].
+    RetryAfter(Option<Asked>),
     /// We got a signal. TERM, HUP, INT and QUIT: the driver passes it on to the child itself; TSTP asks
     /// for [`Effect::Suspend`].
     Signal(Signal),
@@ -97,6 +101,12 @@ pub enum Effect {
     ReadTranscript,
     /// Ask the kernel about the pty, answer with [`Event::Pty`] right away.
     ProbePty,
+    /// Read what the server asked for when it refused the turn that failed then (milliseconds since the Unix
+    /// epoch; `None`: just now), answer with [`Event::RetryAfter`] right away.
+    ReadRetryAfter {
+        /// When the turn failed.
+        failed: Option<u64>,
+    },
     /// Append this object to the log, with the time.
     Log(serde_json::Value),
     /// Stop ourselves as a job (see DESIGN's job control), the child first where it still runs.
@@ -256,6 +266,7 @@ impl Session {
             Event::UserInput(bytes) => self.on_input(t, now.unix_ms, bytes, out),
             Event::Transcript(report) => self.on_report(t, &report, out),
             Event::Pty(pty) => self.on_pty(t, pty, out),
+            Event::RetryAfter(asked) => self.on_retry_after(asked, out),
             Event::Deadline => {}
             Event::Resize(size) => {
                 self.screen.resize(size);
@@ -427,6 +438,7 @@ impl Session {
                 Phase::Waiting {
                     left: wait.until.saturating_sub(t),
                     total: wait.total,
+                    asked: wait.asked,
                 },
             ),
             State::Paused { wait, .. } => (wait, Phase::Paused),

@@ -249,18 +249,7 @@ impl Session {
                 }
                 self.turn_open = 0;
                 match self.tries.failed(t, failure) {
-                    Step::Wait(wait) => {
-                        Self::log(
-                            out,
-                            json!({
-                                "event": "waiting",
-                                "attempt": wait.attempt,
-                                "max": self.tries.max(),
-                                "wait_ms": u64::try_from(wait.total.as_millis()).unwrap_or(u64::MAX),
-                            }),
-                        );
-                        self.enter(State::Waiting(wait));
-                    }
+                    Step::Wait(wait) => self.begin_wait(wait, report, out),
                     Step::GiveUp(wait, why) => self.give_up(t, wait, why, out),
                 }
             }
