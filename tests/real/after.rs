@@ -8,6 +8,9 @@ use super::stage::{Outcome, Setup, Stage, ensure};
 use crate::support::api::Answer;
 use crate::support::terminal::Key;
 
+/// A file that the user asks for, in the project.
+const OWN: &str = "own.log";
+
 /// All of them.
 pub(super) fn scenarios() -> Vec<Scenario> {
     let own = |name, answer: Answer, play| Scenario {
@@ -16,6 +19,8 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         play: Play::Own(play),
     };
     let asks = |value: &str| Answer::throttle().header("retry-after", value);
+    let mut users_own = own("after-2-in-the-users-own-file", asks("2"), in_the_users_own);
+    users_own.setup = users_own.setup.args(&["--debug-file", OWN]);
     vec![
         own("after-2", asks("2"), two_seconds),
         own("after-90-cancelled", asks("90"), ninety_cancelled),
@@ -23,6 +28,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         own("after-a-date", Answer::throttle(), a_date),
         own("after-nothing", Answer::throttle(), nothing),
         own("after-a-file-that-vanished", asks("90"), vanished),
+        users_own,
     ]
 }
 
@@ -124,4 +130,13 @@ fn vanished(stage: &mut Stage) -> Outcome {
     stage.ask("hello there")?;
     asked(stage, None)?;
     recovered(stage, &["hello there", "continue"])
+}
+
+/// It is read, and left where it is.
+fn in_the_users_own(stage: &mut Stage) -> Outcome {
+    two_seconds(stage)?;
+    let own = stage.home().join("proj").join(OWN);
+    ensure(own.is_file(), || format!("no {}", own.display()))?;
+    let ours = stage.home().join(".local/state/claude-retry/run");
+    ensure(!ours.exists(), || format!("{} is there", ours.display()))
 }
