@@ -7,6 +7,7 @@ pub mod hook;
 pub mod keys;
 pub mod prompt;
 pub mod retry;
+pub mod retry_after;
 pub mod session;
 pub mod transcript;
 pub mod typing;

@@ -166,6 +166,8 @@ pub struct Wait {
     pub until: Duration,
     /// How long it is in all.
     pub total: Duration,
+    /// How long the server asked to be left alone, where it did; what was left of it is part of `total`.
+    pub asked: Option<Duration>,
     /// How often the prompt did not take the message.
     pub refused: u32,
     /// The companion hook told of this error.
@@ -235,6 +237,7 @@ impl Tries {
             attempt: attempt + 1,
             until: now,
             total: Duration::ZERO,
+            asked: None,
             refused: 0,
             told: false,
             hook: None,

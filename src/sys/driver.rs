@@ -23,6 +23,7 @@ use serde_json::json;
 
 use super::clock::{self, Clock};
 use super::companion::{self, Companion, Heard, News};
+use super::debug_file::{self, DebugFile};
 use super::guarded::{self, Guarded};
 use super::outbound::Outbound;
 use super::program::Found;
@@ -32,6 +33,7 @@ use super::transcript::Locator;
 use super::tty::{self, Tty};
 use super::{LaunchError, Log, NESTED_VAR, monitor, watchdog_env};
 use crate::config::{HookMode, Settings, TranscriptMode};
+use crate::supervisor::retry_after::{Asked, last_refusal};
 use crate::supervisor::session::{
     Effect, Event, ExitKind, Outbox, Session, Signal, TerminalTraits,
 };
@@ -116,6 +118,8 @@ struct Driver {
     log: Log,
     locator: Option<Locator>,
     companion: Option<Companion>,
+    /// Where the CLI's debug log is; it is gone when we are.
+    debug: Option<DebugFile>,
     to_tty: Outbound,
     to_child: Outbound,
     outbox: Outbox,
@@ -156,7 +160,15 @@ impl Driver {
         let size = tty.winsize().map_err(of_terminal)?;
         let pair = Pair::open(&tty.cooked().map_err(of_terminal)?, size).map_err(of_pty)?;
 
-        let mut command = monitor::command(program, args).map_err(of_pty)?;
+        let debug = settings.retry_after.then(|| DebugFile::new(args));
+        let mut command = match &debug {
+            Some(Ok(debug)) => monitor::command(program, &[&debug.args(), args].concat()),
+            _ => monitor::command(program, args),
+        }
+        .map_err(of_pty)?;
+        if let Some(Ok(_)) = debug {
+            command.env(debug_file::LOG_VAR, debug_file::LOG_LEVEL);
+        }
         command.env(NESTED_VAR, pty::nested_value(pair.name()));
         command.envs(watchdog_env(&settings));
         let companion = (settings.hook == HookMode::Auto).then(Companion::start);
@@ -187,6 +199,12 @@ impl Driver {
             let error = error.to_string();
             log.append(&json!({ "event": "hook-unavailable", "error": error }));
         }
+        if let Some(Err(reason)) = &debug {
+            log.append(&json!({ "event": "no-retry-after", "reason": reason }));
+        }
+        if debug.is_some() {
+            debug_file::sweep();
+        }
         let locator = (settings.transcript == TranscriptMode::Auto)
             .then(|| Locator::of_child(pty.child(), pty.session(), spawned_unix_ms))
             .flatten();
@@ -202,6 +220,7 @@ impl Driver {
             log,
             locator,
             companion: companion.and_then(Result::ok),
+            debug: debug.and_then(Result::ok),
             to_tty: Outbound::default(),
             to_child: Outbound::default(),
             outbox: Outbox::default(),
@@ -343,7 +362,12 @@ impl Driver {
                 self.child_eof = true;
                 self.to_child.clear();
             }
-            Ok(n) => self.handle(&Event::ChildOutput(&buffer[..n])),
+            Ok(n) => {
+                self.handle(&Event::ChildOutput(&buffer[..n]));
+                if let Some(debug) = &mut self.debug {
+                    debug.keep_short(Clock::instant());
+                }
+            }
             Err(_) => {}
         }
         self.buffer = buffer;
@@ -462,6 +486,10 @@ impl Driver {
                         companion.answer(id, answer);
                     }
                 }
+                Effect::ReadRetryAfter { failed } => {
+                    let asked = self.retry_after(failed);
+                    self.tell(&Event::RetryAfter(asked));
+                }
                 Effect::Log(record) => self.log.append(&record),
                 Effect::Suspend => self.stop_child(),
             }
@@ -494,6 +522,19 @@ impl Driver {
             Err(failure) => {
                 self.session.fail(failure);
                 Report::Unknown
+            }
+        }
+    }
+
+    /// What is left of what the server asked for; nothing where the debug log cannot be read.
+    fn retry_after(&mut self, failed: Option<u64>) -> Option<Asked> {
+        let tail = self.debug.as_ref()?.tail().ok()?;
+        let now = clock::unix_ms();
+        match guarded::catch(|| last_refusal(&tail)?.asked(failed.unwrap_or(now), now)) {
+            Ok(asked) => asked,
+            Err(failure) => {
+                self.session.fail(failure);
+                None
             }
         }
     }

@@ -3,6 +3,7 @@
 
 mod clock;
 mod companion;
+mod debug_file;
 mod driver;
 mod guarded;
 mod hook;

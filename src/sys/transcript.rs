@@ -233,7 +233,7 @@ fn modified_unix_ms(meta: &Metadata) -> u64 {
 }
 
 /// Opens a regular file: a pipe or a device in its place could block us.
-fn open(path: &Path) -> io::Result<(File, u64)> {
+pub(super) fn open(path: &Path) -> io::Result<(File, u64)> {
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = OpenOptions::new()
         .read(true)

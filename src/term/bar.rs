@@ -21,6 +21,8 @@ pub enum Phase {
         left: Duration,
         /// The whole wait.
         total: Duration,
+        /// How long the server asked to be left alone, where it did.
+        asked: Option<Duration>,
     },
     /// The user is typing; the countdown stands. When it goes on, in words.
     Paused(&'static str),
@@ -157,28 +159,44 @@ impl Styles {
 /// The fullest form that fits the width.
 fn fit(model: &Model, styles: &Styles, width: usize) -> Line<'static> {
     let news = format!(" {} {} ", glyph(model), head(model));
-    let wide = columns(&news);
     let keys = keys(model);
-    if let Phase::Waiting { left, total } = model.phase {
-        let least = GAUGE.start() + 2;
-        for keys in keys.iter().map(Some).chain([None]) {
-            let rest = wide + keys.map_or(1, |keys| columns(keys) + 2);
-            if width >= rest + least {
-                let room = (width - rest - 2).min(*GAUGE.end());
-                let gauge = gauge(left, total, room, model.unicode);
+    let listed = |news: &str, keys: &[String]| {
+        let wide = columns(news);
+        let keys = keys.iter().find(|keys| width >= wide + columns(keys) + 3)?;
+        Some(Line::from(vec![
+            Span::styled(news.to_owned(), styles.news),
+            Span::styled(format!("{} {keys} ", dot(model)), styles.keys),
+        ]))
+    };
+    if let Phase::Waiting { left, total, asked } = model.phase {
+        let gauged = |news: &str, keys: Option<&String>| {
+            let rest = columns(news) + keys.map_or(1, |keys| columns(keys) + 2);
+            let room = width.checked_sub(rest + 2)?.min(*GAUGE.end());
+            (room >= *GAUGE.start()).then(|| {
                 let keys = keys.map_or(String::new(), |keys| format!(" {keys} "));
-                return Line::from(vec![
-                    Span::styled(news, styles.news),
-                    Span::styled(gauge, styles.gauge),
+                Line::from(vec![
+                    Span::styled(news.to_owned(), styles.news),
+                    Span::styled(gauge(left, total, room, model.unicode), styles.gauge),
                     Span::styled(keys, styles.keys),
-                ]);
+                ])
+            })
+        };
+        if let Some(asked) = asked {
+            let [long, short] = asked_heads(model, left, asked);
+            let plain = [&long, &short]
+                .into_iter()
+                .find_map(|news| listed(news, &keys));
+            let line = keys.iter().find_map(|keys| gauged(&long, Some(keys)));
+            if let Some(line) = line.or(plain) {
+                return line;
             }
         }
-    } else if let Some(keys) = keys.iter().find(|keys| width >= wide + columns(keys) + 3) {
-        return Line::from(vec![
-            Span::styled(news, styles.news),
-            Span::styled(format!("{} {keys} ", dot(model)), styles.keys),
-        ]);
+        let keys = keys.iter().map(Some).chain([None]);
+        if let Some(line) = keys.into_iter().find_map(|keys| gauged(&news, keys)) {
+            return line;
+        }
+    } else if let Some(line) = listed(&news, &keys) {
+        return line;
     }
     let mut texts = vec![
         news,
@@ -255,6 +273,17 @@ fn head(model: &Model) -> String {
     }
 }
 
+/// A countdown that is as long as the server asked for, at two lengths.
+fn asked_heads(model: &Model, left: Duration, asked: Duration) -> [String; 2] {
+    let (glyph, what, dot) = (glyph(model), model.what, dot(model));
+    let retry = format!("retry {}/{} in {}", model.attempt, model.max, clock(left));
+    let asked = format!("server asked for {}", whole(asked));
+    [
+        format!(" {glyph} {what} {dot} {asked} {dot} {retry} "),
+        format!(" {glyph} {retry} {dot} {asked} "),
+    ]
+}
+
 /// The keys that work, or what to do: the longest form first.
 fn keys(model: &Model) -> Vec<String> {
     let dot = dot(model);
@@ -309,6 +338,16 @@ fn clock(left: Duration) -> String {
         _ if tenths < 600 => format!("{}.{}s", tenths / 10, tenths % 10),
         0..3600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
         _ => format!("{}h{:02}m", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+/// What was asked for, in whole seconds rounded up: `90s`, `2m`, `2m05s`, `1h02m`.
+fn whole(asked: Duration) -> String {
+    let seconds = u64::try_from(asked.as_millis().div_ceil(1000)).unwrap_or(u64::MAX);
+    match (seconds, seconds % 60) {
+        (0..100, _) => format!("{seconds}s"),
+        (100..3600, 0) => format!("{}m", seconds / 60),
+        _ => clock(Duration::from_secs(seconds)),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The scenarios of the real-CLI suite.
 
+mod after;
 pub(crate) mod plays;
 pub(crate) mod scenarios;
 pub(crate) mod stage;

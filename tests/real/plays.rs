@@ -39,7 +39,7 @@ fn is_bar(text: &str) -> bool {
 }
 
 /// These turns, the session has recovered by each `continue` among them, and is at rest again.
-fn recovered(stage: &Stage, turns: &[&str]) -> Outcome {
+pub(super) fn recovered(stage: &Stage, turns: &[&str]) -> Outcome {
     let resumes = turns.iter().filter(|turn| **turn == "continue").count();
     recovered_by(stage, resumes, turns)
 }
@@ -149,7 +149,7 @@ pub(crate) fn bare(stage: &mut Stage) -> Outcome {
 }
 
 /// Waits for the turn to have failed and the wrapper to count down.
-fn throttled(stage: &mut Stage) -> Outcome {
+pub(super) fn throttled(stage: &mut Stage) -> Outcome {
     stage.start()?;
     stage.ask("hello there")?;
     stage.logged("waiting")?;

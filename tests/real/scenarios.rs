@@ -103,6 +103,7 @@ pub(crate) fn all() -> Vec<Scenario> {
     all.extend(prompt_not_free(&throttled));
     all.extend(left_alone());
     all.extend(keys_and_bar(&throttled));
+    all.extend(super::after::scenarios());
     all
 }
 

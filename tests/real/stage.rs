@@ -252,6 +252,11 @@ impl Stage {
         })
     }
 
+    /// The user's home folder.
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
+    }
+
     /// The CLI's version.
     pub(crate) fn version(&self) -> &str {
         self.version

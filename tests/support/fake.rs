@@ -1,9 +1,12 @@
 //! A CLI made of a prompt, a conversation and a transcript: for speed, not for proof. The proof is
 //! `tests/real_claude.rs`.
 
+#![allow(dead_code, reason = "each test file uses its part")]
+
 use std::fmt::Write as _;
 
 use claude_retry::supervisor::hook::Answer;
+use claude_retry::supervisor::retry_after::Asked;
 use claude_retry::supervisor::session::PtyState;
 use claude_retry::supervisor::transcript::{Ending, LastTurn, Report};
 
@@ -37,6 +40,10 @@ pub struct FakeCli {
     /// Keys and pastes do nothing.
     pub deaf: bool,
     woken_under_dialog: bool,
+    /// What the server asked for.
+    pub asked: Option<Asked>,
+    /// The failed turns that this was asked about.
+    pub asked_about: Vec<Option<u64>>,
     errors: u32,
     uuid: u32,
 }
@@ -58,6 +65,8 @@ impl FakeCli {
             inline: false,
             deaf: false,
             woken_under_dialog: false,
+            asked: None,
+            asked_about: Vec::new(),
             errors: 0,
             uuid: 0,
         }
@@ -206,6 +215,11 @@ impl Outside for FakeCli {
 
     fn pty(&mut self) -> PtyState {
         self.pty
+    }
+
+    fn retry_after(&mut self, failed: Option<u64>) -> Option<Asked> {
+        self.asked_about.push(failed);
+        self.asked
     }
 
     fn child_reads(&mut self, bytes: &[u8]) -> Vec<u8> {

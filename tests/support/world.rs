@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use claude_retry::config::Settings;
 use claude_retry::supervisor::hook::{Answer, HookId};
+use claude_retry::supervisor::retry_after::Asked;
 use claude_retry::supervisor::session::{
     Effect, Event, Now, Outbox, PtyState, Session, TerminalTraits,
 };
@@ -28,6 +29,10 @@ pub trait Outside {
     /// A hook's process ends: what the child draws in answer.
     fn hook_ends(&mut self, _answer: Answer) -> Vec<u8> {
         Vec::new()
+    }
+    /// What is left of what the server asked for, when the turn failed then.
+    fn retry_after(&mut self, _failed: Option<u64>) -> Option<Asked> {
+        None
     }
     /// The child got bytes: what it draws in answer (empty: nothing).
     fn child_reads(&mut self, _bytes: &[u8]) -> Vec<u8> {
@@ -105,6 +110,10 @@ impl<O: Outside> World<O> {
                     if !drawn.is_empty() {
                         self.event(Event::ChildOutput(&drawn));
                     }
+                }
+                Effect::ReadRetryAfter { failed } => {
+                    let asked = self.outside.retry_after(failed);
+                    self.event(Event::RetryAfter(asked));
                 }
                 Effect::Log(value) => self.log.push(value),
                 Effect::Suspend => self.suspended += 1,

@@ -2,6 +2,7 @@
 //! [`Session::handle`] takes what happened and when, [`Session::next_deadline`] says when it wants to
 //! be called again.
 
+mod after;
 mod companion;
 mod input;
 mod resume;
@@ -18,6 +19,7 @@ use super::hook::{Answer, HookEvent, HookId};
 use super::keys::{Kind, Reader};
 use super::prompt::Prompt;
 use super::retry::{State, Tries, Wait, Way};
+use super::retry_after::Asked;
 use super::transcript::Report;
 use super::typing::{Shown, Why};
 use super::wording::Class;
@@ -90,6 +92,8 @@ pub enum Event<'a> {
     Hook(HookId, HookEvent),
     /// A hook's process that waited is gone.
     HookGone(HookId),
+    /// The answer to [`Effect::ReadRetryAfter`].
+    RetryAfter(Option<Asked>),
     /// We got a signal. TERM, HUP, INT and QUIT: the driver passes it on to the child itself; TSTP asks
     /// for [`Effect::Suspend`].
     Signal(Signal),
@@ -111,6 +115,12 @@ pub enum Effect {
     AnswerHook(HookId, Answer),
     /// Ask the kernel about the pty, answer with [`Event::Pty`] right away.
     ProbePty,
+    /// Read what the server asked for when it refused the turn that failed then (milliseconds since the Unix
+    /// epoch; `None`: just now), answer with [`Event::RetryAfter`] right away.
+    ReadRetryAfter {
+        /// When the turn failed.
+        failed: Option<u64>,
+    },
     /// Append this object to the log, with the time.
     Log(serde_json::Value),
     /// Stop ourselves as a job (see DESIGN's job control), the child first where it still runs.
@@ -279,6 +289,7 @@ impl Session {
             Event::Pty(pty) => self.on_pty(t, pty, out),
             Event::Hook(id, event) => self.on_hook(t, id, event, out),
             Event::HookGone(id) => self.on_hook_gone(id),
+            Event::RetryAfter(asked) => self.on_retry_after(asked, out),
             Event::Deadline => {}
             Event::Resize(size) => {
                 self.screen.resize(size);
@@ -452,6 +463,7 @@ impl Session {
                 Phase::Waiting {
                     left: wait.until.saturating_sub(t),
                     total: wait.total,
+                    asked: wait.asked,
                 },
             ),
             State::Paused { wait, .. } => {

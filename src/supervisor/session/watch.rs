@@ -270,16 +270,7 @@ impl Session {
                 match self.tries.failed(t, failure) {
                     Step::Wait(mut wait) => {
                         self.attach_failure(&mut wait);
-                        Self::log(
-                            out,
-                            json!({
-                                "event": "waiting",
-                                "attempt": wait.attempt,
-                                "max": self.tries.max(),
-                                "wait_ms": u64::try_from(wait.total.as_millis()).unwrap_or(u64::MAX),
-                            }),
-                        );
-                        self.enter(State::Waiting(wait));
+                        self.begin_wait(wait, report, out);
                     }
                     Step::GiveUp(wait, why) => {
                         self.drop_failure(out);

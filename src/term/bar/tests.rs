@@ -3,15 +3,25 @@ use std::fmt::Write as _;
 use super::*;
 
 const WIDTHS: [u16; 6] = [200, 100, 60, 40, 20, 10];
+/// Beside those, where the server has asked for something.
+const ASKED_WIDTHS: [u16; 4] = [300, 120, 80, 70];
 
 fn phases() -> Vec<(&'static str, Phase)> {
     let waiting = |left, total| Phase::Waiting {
         left: Duration::from_millis(left),
         total: Duration::from_millis(total),
+        asked: None,
+    };
+    let asked = |left, total, asked| Phase::Waiting {
+        left: Duration::from_millis(left),
+        total: Duration::from_millis(total),
+        asked: Some(Duration::from_secs(asked)),
     };
     vec![
         ("waiting", waiting(3_400, 8_000)),
         ("waiting_long", waiting(245_000, 300_000)),
+        ("asked", asked(91_400, 94_000, 90)),
+        ("asked_long", asked(7_205_000, 7_210_000, 7_200)),
         ("paused", Phase::Paused("goes on when the prompt is empty")),
         ("holding_off", Phase::HoldingOff("a dialog is open")),
         ("resuming", Phase::Resuming),
@@ -55,7 +65,8 @@ fn every_phase_at_every_width() {
             for unicode in [true, false] {
                 let model = model(phase.clone(), unicode, true);
                 let _ = writeln!(picture, "title |{}|", title(&model));
-                for width in WIDTHS {
+                let asked = ASKED_WIDTHS.iter().filter(|_| name.starts_with("asked"));
+                for &width in WIDTHS.iter().chain(asked) {
                     let _ = writeln!(picture, "{width:5} |{}|", text(&model, width));
                 }
             }
@@ -110,6 +121,20 @@ fn the_gauge_fills_in_eighths() {
 }
 
 #[test]
+fn what_was_asked_for_is_told_in_whole_units() {
+    for (millis, wanted) in [
+        (1, "1s"),
+        (89_700, "90s"),
+        (99_000, "99s"),
+        (100_000, "1m40s"),
+        (120_000, "2m"),
+        (3_600_000, "1h00m"),
+    ] {
+        assert_eq!(whole(Duration::from_millis(millis)), wanted);
+    }
+}
+
+#[test]
 fn a_clock_is_rounded_up() {
     for (millis, wanted) in [
         (0, "0.0s"),
@@ -142,6 +167,7 @@ fn the_title_counts_whole_seconds() {
         let phase = Phase::Waiting {
             left: Duration::from_millis(millis),
             total: Duration::from_secs(9),
+            asked: None,
         };
         title(&model(phase, true, true))
     };

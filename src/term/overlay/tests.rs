@@ -13,6 +13,7 @@ fn model(tenths: u64) -> Model {
         phase: Phase::Waiting {
             left: Duration::from_millis(tenths * 100),
             total: Duration::from_secs(10),
+            asked: None,
         },
         unicode: true,
         color: true,
