@@ -1,5 +1,10 @@
 //! The scenarios of the real-CLI suite.
 
+pub(crate) mod checks;
+pub(crate) mod grid;
+pub(crate) mod hooked;
+pub(crate) mod mode;
 pub(crate) mod plays;
 pub(crate) mod scenarios;
+pub(crate) mod setup;
 pub(crate) mod stage;
