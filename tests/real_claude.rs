@@ -1,8 +1,9 @@
-//! The wrapper on the real CLI: every scenario on each supported version, each in a home of its own, on
-//! a real pty, against a scripted API on loopback, with a real emulator as the user's terminal.
+//! The real CLI: every scenario on each supported version in each mode (typing, hook, alone), each in a home of
+//! its own, on a real pty, against a scripted API on loopback, with a real emulator as the user's terminal.
 //!
 //! It runs when `CLAUDE_RETRY_REAL=1` is set, two scenarios at a time, each at most a minute, with no
-//! second try. Arguments are those of the standard harness: `-- throttle --test-threads 1`.
+//! second try. Trials are named `version::mode::scenario`; arguments are those of the standard harness:
+//! `-- alone`, `-- throttle --test-threads 1`. `scripts/real-table` makes a table of the output.
 #![expect(
     clippy::disallowed_methods,
     reason = "deadlines of waits on the outside"
@@ -16,13 +17,16 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
-use real::plays;
-use real::scenarios::{self, Scenario};
-use real::stage::{Stage, installed};
+use real::mode::Mode;
+use real::setup::Setup;
+use real::stage::{Outcome, Stage, installed};
+use real::{after, grid, hooked, scenarios};
 use support::terminal::Kind;
 
 /// Inline on the main screen, and on the alternate screen.
 const VERSIONS: [&str; 2] = ["2.1.145", "2.1.330"];
+/// The course of a trial.
+type Play = Box<dyn Fn(&mut Stage) -> Outcome + Send>;
 /// Installs them.
 const INSTALL: &str = "scripts/install-claude.sh 2.1.145 2.1.330";
 
@@ -52,29 +56,49 @@ fn main() -> ExitCode {
     libtest_mimic::run(&args, trials()).exit_code()
 }
 
-/// Each scenario on each version: the one in a plain terminal, the other in one that answers queries.
+/// Every case of the grid and every scenario, on each version in each mode that it is for: the one in a plain
+/// terminal, the next in one that answers queries.
 fn trials() -> Vec<Trial> {
     let mut trials = Vec::new();
-    for (column, version) in VERSIONS.into_iter().enumerate() {
-        for (row, scenario) in scenarios::all().into_iter().enumerate() {
-            let (kind, word) = if (row + column).is_multiple_of(2) {
-                (Kind::Plain, "plain")
-            } else {
-                (Kind::Full, "full")
-            };
-            let name = format!("{}::{version}::{word}", scenario.name);
-            let test = name.clone();
-            trials.push(Trial::test(name, move || {
-                play(&test, version, kind, scenario)
-            }));
+    let mut add = |version, mode: Mode, name: &str, setup: &Setup, play: Play| {
+        let kind = if trials.len().is_multiple_of(2) {
+            Kind::Plain
+        } else {
+            Kind::Full
+        };
+        let name = format!("{version}::{mode}::{name}");
+        let (test, setup) = (name.clone(), setup.clone());
+        trials.push(Trial::test(name, move || {
+            let stage = Stage::new(version, mode, kind, setup)?;
+            run(&test, stage, &play)
+        }));
+    };
+    for version in VERSIONS {
+        for mode in Mode::ALL {
+            for case in grid::all() {
+                if case.versions.contains(&version) {
+                    let (name, setup) = (case.name, case.setup.clone());
+                    let play = Box::new(move |stage: &mut Stage| grid::play(stage, &case));
+                    add(version, mode, name, &setup, play);
+                }
+            }
+            for scenario in scenarios::all()
+                .into_iter()
+                .chain(hooked::all())
+                .chain(after::all())
+            {
+                if scenario.versions.contains(&version) && scenario.modes.contains(&mode) {
+                    let play = Box::new(scenario.play);
+                    add(version, mode, scenario.name, &scenario.setup, play);
+                }
+            }
         }
     }
     trials
 }
 
-fn play(name: &str, version: &'static str, kind: Kind, scenario: Scenario) -> Result<(), Failed> {
-    let mut stage = Stage::new(version, kind, scenario.setup)?;
-    plays::run(&mut stage, scenario.play).map_err(|error| {
+fn run(name: &str, mut stage: Stage, play: &Play) -> Result<(), Failed> {
+    play(&mut stage).map_err(|error| {
         let kept = match keep(name, &stage.history()) {
             Ok(path) => format!("all output is in {}", path.display()),
             Err(error) => format!("the output cannot be kept: {error}"),

@@ -1,93 +1,39 @@
 //! One scenario's world: home, API, terminal, log, and the test user's hands and eyes.
 
-use std::fmt::Write as _;
+mod evidence;
+
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::support::api::{Answer, Api};
+use alacritty_terminal::term::cell::Cell;
+use claude_retry::supervisor::hook;
+
+use super::mode::Mode;
+use super::setup::Setup;
+use crate::support::api::Api;
 use crate::support::bell::Bell;
-use crate::support::home::{Auth, Home, Log};
+use crate::support::home::{Home, Log};
 use crate::support::screen::Screen;
 use crate::support::terminal::{Command, Exit, Key, Kind, Terminal};
 
 /// The most that a scenario may take.
 const LIMIT: Duration = Duration::from_mins(1);
 
+/// The program under test.
+const OURS: &str = env!("CARGO_BIN_EXE_claude-retry");
+
+/// The rows of a prompt.
+pub(crate) type Rows = Option<Vec<Vec<Cell>>>;
+
+/// Stands for a turn that we began.
+pub(crate) const RESUMED: &str = "<resumed>";
+
 /// What went wrong, in words.
 pub(crate) type Outcome<T = ()> = Result<T, String>;
 
-/// What a scenario starts from.
-#[derive(Clone, Debug)]
-pub(crate) struct Setup {
-    /// What the API answers.
-    pub(crate) api: Vec<Answer>,
-    /// Rows and columns.
-    pub(crate) size: (u16, u16),
-    /// How the CLI pays.
-    pub(crate) auth: Auth,
-    /// The CLI's arguments.
-    pub(crate) args: Vec<&'static str>,
-    /// Settings of the wrapper, and whatever else.
-    pub(crate) env: Vec<(&'static str, &'static str)>,
-    /// Run the CLI under the wrapper, or bare.
-    pub(crate) wrapped: bool,
-}
-
-impl Setup {
-    /// The usual one: an answer to each turn, 30 rows by 100 columns, a subscriber, short exact waits.
-    pub(crate) fn new(api: impl Into<Vec<Answer>>) -> Self {
-        Self {
-            api: api.into(),
-            size: (30, 100),
-            auth: Auth::OAuth,
-            args: Vec::new(),
-            env: vec![
-                ("CLAUDE_RETRY_JITTER", "none"),
-                ("CLAUDE_RETRY_BASE", "400ms"),
-                ("CLAUDE_RETRY_CAP", "400ms"),
-            ],
-            wrapped: true,
-        }
-    }
-
-    /// In a terminal of this size.
-    pub(crate) fn size(mut self, rows: u16, columns: u16) -> Self {
-        self.size = (rows, columns);
-        self
-    }
-
-    /// With this wait before each resume.
-    pub(crate) fn wait(self, wait: &'static str) -> Self {
-        self.env("CLAUDE_RETRY_BASE", wait)
-            .env("CLAUDE_RETRY_CAP", wait)
-    }
-
-    /// With this variable; a later one beats an earlier one.
-    pub(crate) fn env(mut self, name: &'static str, value: &'static str) -> Self {
-        self.env.retain(|(known, _)| *known != name);
-        self.env.push((name, value));
-        self
-    }
-
-    /// With these arguments for the CLI.
-    pub(crate) fn args(mut self, args: &[&'static str]) -> Self {
-        self.args = args.to_vec();
-        self
-    }
-
-    /// As a user with an API key.
-    pub(crate) fn api_key(mut self) -> Self {
-        self.auth = Auth::ApiKey;
-        self
-    }
-
-    /// Without the wrapper.
-    pub(crate) fn bare(mut self) -> Self {
-        self.wrapped = false;
-        self
-    }
-}
-
+/// Between two looks at what rings no bell.
+const POLL: Duration = Duration::from_millis(20);
 /// How long the log may lag behind the program's end.
 const LAST_LINE: Duration = Duration::from_secs(1);
 
@@ -97,11 +43,15 @@ pub(crate) struct Stage {
     pub(crate) version: &'static str,
     /// The scripted API.
     pub(crate) api: Api,
+    /// Who is to resume.
+    pub(crate) mode: Mode,
     setup: Setup,
     kind: Kind,
     deadline: Instant,
     bell: Bell,
     terminal: Option<Terminal>,
+    /// Further terminals, set aside for the while.
+    aside: Vec<Terminal>,
     log: Log,
     // Last: it ends the processes that the others left, then removes their files.
     home: Home,
@@ -115,7 +65,12 @@ pub(crate) fn installed(version: &str) -> PathBuf {
 
 impl Stage {
     /// Sets it up; nothing runs yet.
-    pub(crate) fn new(version: &'static str, kind: Kind, setup: Setup) -> Outcome<Self> {
+    pub(crate) fn new(
+        version: &'static str,
+        mode: Mode,
+        kind: Kind,
+        setup: Setup,
+    ) -> Outcome<Self> {
         let failed = |what: &str, error: std::io::Error| format!("cannot {what}: {error}");
         let bell = Bell::default();
         let home = Home::new(version).map_err(|error| failed("make a home", error))?;
@@ -123,26 +78,67 @@ impl Stage {
         Ok(Self {
             version,
             api: api.map_err(|error| failed("serve the API", error))?,
+            mode,
             setup,
             kind,
             deadline: Instant::now() + LIMIT,
             terminal: None,
+            aside: Vec::new(),
             log: Log::follow(home.log(), bell.clone()),
             bell,
             home,
         })
     }
 
-    /// Starts the CLI and waits for its free prompt.
+    /// Starts the CLI as its mode has it, and waits for its free prompt.
     pub(crate) fn start(&mut self) -> Outcome {
-        self.launch()?;
+        if self.mode.installs(self.version) {
+            self.install()?;
+        }
+        self.start_again()
+    }
+
+    /// The same where the hook is in the settings already, or is not to be there.
+    pub(crate) fn start_again(&mut self) -> Outcome {
+        let args = self.setup.args.clone();
+        self.launch_with(&args, self.mode.wrapped())?;
         self.prompt("")
     }
 
-    /// Starts the CLI.
-    pub(crate) fn launch(&mut self) -> Outcome {
-        let setup = self.setup.clone();
-        self.launch_with(&setup.args, setup.wrapped)
+    /// Puts the hook into the settings of this home.
+    pub(crate) fn install(&self) -> Outcome {
+        let done = std::process::Command::new(OURS)
+            .args(["ctl", "hook", "install", "--yes"])
+            .env_clear()
+            .envs(self.environment())
+            .current_dir(self.home.project())
+            .stdin(std::process::Stdio::null())
+            .output()
+            .map_err(|error| format!("cannot install the hook: {error}"))?;
+        ensure(done.status.success(), || {
+            format!("the hook is not installed: {done:?}")
+        })
+    }
+
+    /// The next start is in another terminal, beside this one.
+    pub(crate) fn set_aside(&mut self) {
+        self.aside.extend(self.terminal.take());
+    }
+
+    /// Changes this terminal for the one set aside at this place.
+    pub(crate) fn turn_to(&mut self, place: usize) {
+        if let Some(terminal) = &mut self.terminal {
+            std::mem::swap(terminal, &mut self.aside[place]);
+        }
+    }
+
+    /// What every program of this scenario finds in its environment.
+    fn environment(&self) -> Vec<(OsString, OsString)> {
+        let mut env = self.home.environment(&self.api.url(), self.setup.auth);
+        env.push(("CLAUDE_RETRY_LOG".into(), self.home.log().into()));
+        let settings = self.mode.settings().iter().chain(&self.setup.env);
+        env.extend(settings.map(|&(name, value)| (name.into(), value.into())));
+        env
     }
 
     /// Starts the CLI with these arguments, under the wrapper or bare, in place of the one that ran.
@@ -154,19 +150,12 @@ impl Stage {
                 .ok_or("the first run does not end")?;
         }
         let cli = installed(self.version);
-        let mut env = self.home.environment(&self.api.url(), self.setup.auth);
+        let mut env = self.environment();
         if wrapped {
             env.push(("CLAUDE_RETRY_PROGRAM".into(), cli.clone().into()));
-            env.push(("CLAUDE_RETRY_LOG".into(), self.home.log().into()));
         }
-        let settings = self.setup.env.iter();
-        env.extend(settings.map(|&(name, value)| (name.into(), value.into())));
         let command = Command {
-            program: if wrapped {
-                env!("CARGO_BIN_EXE_claude-retry").into()
-            } else {
-                cli
-            },
+            program: if wrapped { OURS.into() } else { cli },
             args: args.iter().map(Into::into).collect(),
             env,
             directory: self.home.project(),
@@ -225,8 +214,17 @@ impl Stage {
     /// Waits until this stands in the prompt, and nothing else.
     pub(crate) fn prompt(&self, text: &str) -> Outcome {
         let what = format!("{text:?} in the prompt");
-        let is = |screen: &Screen| screen.prompt().as_deref() == Some(text);
-        self.see(&what, is).map(drop)
+        self.see(&what, |screen| self.typed(screen).as_deref() == Some(text))
+            .map(drop)
+    }
+
+    /// What is typed in the prompt of this screen.
+    pub(crate) fn typed(&self, screen: &Screen) -> Option<String> {
+        if self.setup.for_screen_reader() {
+            screen.spoken_prompt()
+        } else {
+            screen.prompt()
+        }
     }
 
     /// Waits for the API to have got this many turns.
@@ -252,19 +250,43 @@ impl Stage {
         })
     }
 
-    /// The user's home folder.
-    pub(crate) fn home(&self) -> &Path {
-        self.home.path()
-    }
-
-    /// The CLI's version.
-    pub(crate) fn version(&self) -> &str {
-        self.version
-    }
-
     /// The lines of the log with this event.
     pub(crate) fn events(&self, event: &str) -> Vec<serde_json::Value> {
         self.log.events(event)
+    }
+
+    /// Waits until one of these events is in the log.
+    pub(crate) fn logged_any(&self, events: &[&str]) -> Outcome {
+        self.wait(&format!("one of {events:?} in the log"), |stage| {
+            let found = |event: &&str| !stage.log.events(event).is_empty();
+            events.iter().any(found).then_some(())
+        })
+    }
+
+    /// Lets this time pass.
+    pub(crate) fn pass(&self, time: Duration) {
+        let until = (Instant::now() + time).min(self.deadline);
+        self.bell.wait(until, || None::<()>);
+    }
+
+    /// Waits for something that rings no bell: processes and files.
+    pub(crate) fn poll<T>(
+        &self,
+        what: &str,
+        mut look: impl FnMut(&Self) -> Option<T>,
+    ) -> Outcome<T> {
+        while Instant::now() < self.deadline {
+            if let Some(found) = look(self) {
+                return Ok(found);
+            }
+            self.pass(POLL);
+        }
+        Err(format!("nothing came in time, waiting for {what}"))
+    }
+
+    /// Where the scenario lives.
+    pub(crate) fn home(&self) -> &Home {
+        &self.home
     }
 
     /// Waits until the program draws again.
@@ -317,65 +339,12 @@ impl Stage {
         self.prompt(text)?;
         self.press(Key::Enter)
     }
+}
 
-    /// Asserts the turns that the API has got: what the last user text of each ends with.
-    pub(crate) fn expect_turns(&self, expected: &[&str]) -> Outcome {
-        let turns = self.api.turns();
-        let same = turns.len() == expected.len()
-            && std::iter::zip(&turns, expected).all(|(turn, end)| turn.ends_with(end));
-        ensure(same, || {
-            format!("the API got the turns {turns:?}, not {expected:?}")
-        })
-    }
-
-    /// Asserts that none of these events is in the log.
-    pub(crate) fn expect_no_event(&self, events: &[&str]) -> Outcome {
-        for event in events {
-            let found = self.log.events(event);
-            ensure(found.is_empty(), || {
-                format!("the log has {event:?}: {found:?}")
-            })?;
-        }
-        Ok(())
-    }
-
-    /// Everything there is to know after a failure.
-    pub(crate) fn dump(&self) -> String {
-        let mut out = String::new();
-        let mut part = |title: &str, body: &str| {
-            let _ = writeln!(out, "--- {title}\n{}", body.trim_end());
-        };
-        if let Some(terminal) = &self.terminal {
-            let screen = terminal.screen();
-            part("screen", &screen.text());
-            let exit = terminal.exit();
-            part(
-                "terminal",
-                &format!(
-                    "title {:?}, cursor {:?}, alternate {}, {:?}, pid {}, exit {exit:?}",
-                    screen.title,
-                    screen.cursor,
-                    screen.alternate,
-                    self.kind,
-                    terminal.pid()
-                ),
-            );
-        }
-        let log: Vec<_> = self.log.entries().iter().map(ToString::to_string).collect();
-        part("log of claude-retry", &log.join("\n"));
-        let api = self.api.log();
-        let api: Vec<_> = api.iter().map(ToString::to_string).collect();
-        part("requests at the API", &api.join("\n"));
-        out
-    }
-
-    /// Everything the program wrote.
-    pub(crate) fn history(&self) -> Vec<u8> {
-        self.terminal
-            .as_ref()
-            .map(Terminal::history)
-            .unwrap_or_default()
-    }
+/// Is this a turn that the CLI began because our hook told it to? The hook's own words are in it.
+pub(crate) fn is_rewake(turn: &str) -> bool {
+    let last = turn.rsplit(" | ").next().unwrap_or_default();
+    last.starts_with("<task-notification>") && last.contains(hook::notice())
 }
 
 /// An error with these words, unless it holds.

@@ -200,11 +200,6 @@ impl Api {
         turns.map(|request| request.text.clone()).collect()
     }
 
-    /// Every turn from now on gets this answer.
-    pub(crate) fn answer_from_now(&self, answer: Answer) {
-        *lock(&self.shared.script) = vec![answer];
-    }
-
     /// Lets one gated answer go, the one that waits or the next.
     pub(crate) fn release(&self) {
         self.shared.gate.add_permits(1);

@@ -100,7 +100,7 @@ impl Home {
 
     /// Processes of this user whose home this is: what a scenario left behind. Linux only; elsewhere
     /// the end of their terminal is all that ends them.
-    fn processes(&self) -> Vec<u32> {
+    pub(crate) fn processes(&self) -> Vec<u32> {
         let mark = [b"HOME=", self.path().as_os_str().as_encoded_bytes()].concat();
         let Ok(entries) = fs::read_dir("/proc") else {
             return Vec::new();
@@ -111,6 +111,29 @@ impl Home {
                 .is_ok_and(|environ| environ.split(|&byte| byte == 0).any(|entry| entry == mark))
         })
         .collect()
+    }
+}
+
+impl Home {
+    /// Those of them that wait as a hook of ours.
+    pub(crate) fn hooks(&self) -> Vec<u32> {
+        let mut pids = self.processes();
+        pids.retain(|pid| {
+            fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| {
+                let line = String::from_utf8_lossy(&line).replace('\0', " ");
+                line.contains("ctl hook run")
+            })
+        });
+        pids
+    }
+
+    /// What wrappers have left in the folder that they share.
+    pub(crate) fn left_by_wrappers(&self) -> Vec<PathBuf> {
+        let folder = self.path().join(".local/state/claude-retry/run");
+        let entries = fs::read_dir(folder).into_iter().flatten();
+        entries
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .collect()
     }
 }
 

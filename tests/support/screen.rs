@@ -63,6 +63,28 @@ impl Screen {
         words(&self.text()).contains(&words(text))
     }
 
+    /// The rows between the prompt's rules, whatever is typed there and in whatever mode; a placeholder
+    /// counts as blank. `None` with no such place in sight.
+    pub(crate) fn prompt_rows(&self) -> Option<Vec<Vec<Cell>>> {
+        let is_rule = |row: &usize| self.cells[*row][0].c == RULE;
+        let mut rules = (0..self.cells.len()).rev().filter(is_rule);
+        let (bottom, top) = (rules.next()?, rules.next()?);
+        let rows = self.cells[top + 1..bottom].iter();
+        Some(rows.map(|row| without_placeholder(row)).collect())
+    }
+
+    /// What the prompt's first row begins with: `❯`, or `!` in shell mode.
+    pub(crate) fn glyph(&self) -> Option<char> {
+        Some(self.prompt_rows()?.first()?[0].c)
+    }
+
+    /// What is typed where the CLI draws for a screen reader: behind the last `$`.
+    pub(crate) fn spoken_prompt(&self) -> Option<String> {
+        let rows = (0..self.cells.len()).rev().map(|row| self.row(row));
+        let row = rows.into_iter().find(|row| row.starts_with('$'))?;
+        Some(row[1..].trim().to_owned())
+    }
+
     /// What is typed in the prompt, rows joined, a dim placeholder left out; `None` with no prompt in
     /// sight.
     pub(crate) fn prompt(&self) -> Option<String> {
@@ -75,6 +97,22 @@ impl Screen {
         let typed = rows.map(|row| text_of(&row[2..], Flags::DIM | Flags::INVERSE));
         Some(typed.collect::<String>().trim().to_owned())
     }
+}
+
+/// A row with its dim text blanked, and with the letter before that which the cursor stands on.
+fn without_placeholder(row: &[Cell]) -> Vec<Cell> {
+    let dim = |cell: &Cell| cell.flags.intersects(Flags::DIM);
+    let cells = row.iter().enumerate().map(|(column, cell)| {
+        let mut cell = cell.clone();
+        let begins = cell.flags.intersects(Flags::INVERSE) && row.get(column + 1).is_some_and(dim);
+        if dim(&cell) {
+            cell = Cell::default();
+        } else if begins {
+            cell.c = ' ';
+        }
+        cell
+    });
+    cells.collect()
 }
 
 /// The text of the cells that have none of these attributes.

@@ -1,0 +1,398 @@
+//! What the companion hook must get right beyond the grid: drafts, races with the user, several sessions, and
+//! no trace behind.
+
+use std::time::{Duration, SystemTime};
+
+use super::checks::{
+    AT_REST, BANNER, DONE, drawn, failed, no_resume_among, recovered, resumed, same_rows,
+};
+use super::mode::Mode::{self, Alone, Hook, Typing};
+use super::scenarios::{ENDLESS, SETTING_UP, Scenario, scenario};
+use super::setup::Setup;
+use super::stage::{Outcome, RESUMED, Stage, ensure, is_rewake};
+use crate::support::api::Answer;
+use crate::support::terminal::Key;
+
+const DRAFT: &str = "my half typed draft";
+/// Longer than the wait of [`SETTING_UP`].
+const LONGER: Duration = Duration::from_secs(3);
+/// The CLI reads its settings again within 3 s; nothing tells when it has.
+const SETTINGS_READ: Duration = Duration::from_secs(4);
+
+/// All of them.
+pub(crate) fn all() -> Vec<Scenario> {
+    let throttled = || Setup::new([Answer::throttle(), Answer::text(DONE)]).wait(SETTING_UP);
+    let twice = || Setup::new([Answer::throttle(), Answer::throttle(), Answer::text(DONE)]);
+    let with_draft = || Setup::new([Answer::throttle().gated(), Answer::text(DONE)]).wait("1s");
+    let by_hook: &[Mode] = &[Hook, Alone];
+    let mut all = vec![
+        scenario(
+            "draft-twice",
+            by_hook,
+            twice().wait(SETTING_UP),
+            draft_twice,
+        ),
+        scenario("submits-40ms-before", &Mode::ALL, with_draft(), |stage| {
+            submits(stage, -40)
+        }),
+        scenario("submits-at-the-end", &Mode::ALL, with_draft(), |stage| {
+            submits(stage, 5)
+        }),
+        scenario("submits-60ms-after", &Mode::ALL, with_draft(), |stage| {
+            submits(stage, 60)
+        }),
+        scenario(
+            "two-sessions",
+            &Mode::ALL,
+            twice().wait(SETTING_UP),
+            two_sessions,
+        ),
+        scenario("clear-in-the-wait", &Mode::ALL, throttled(), clears),
+        scenario(
+            "resume-in-the-wait",
+            &Mode::ALL,
+            Setup::new([
+                Answer::text("First answer."),
+                Answer::throttle(),
+                Answer::text(DONE),
+            ])
+            .wait(SETTING_UP),
+            opens_another,
+        ),
+        scenario(
+            "quit-in-the-wait",
+            &Mode::ALL,
+            throttled().wait(ENDLESS),
+            quits,
+        ),
+        scenario(
+            "six-in-a-row",
+            by_hook,
+            Setup::new([Answer::throttle()])
+                .wait("100ms")
+                .env("CLAUDE_RETRY_RESUME", "hook"),
+            six_in_a_row,
+        ),
+        scenario(
+            "started-before",
+            &[Alone],
+            Setup::new([
+                Answer::throttle(),
+                Answer::throttle(),
+                Answer::throttle(),
+                Answer::text(DONE),
+            ])
+            .wait(SETTING_UP),
+            started_before,
+        ),
+        scenario(
+            "installed-but-off",
+            &[Typing],
+            throttled().wait("400ms"),
+            installed_but_off,
+        ),
+    ];
+    // 2.1.145 has but the one from its settings.
+    for mut two in [
+        scenario(
+            "installed-too",
+            &[Hook],
+            throttled().wait("400ms"),
+            installed_too,
+        ),
+        scenario(
+            "installed-too-draft",
+            &[Hook],
+            with_draft(),
+            installed_too_draft,
+        ),
+    ] {
+        two.versions = &["2.1.330"];
+        all.push(two);
+    }
+    all
+}
+
+/// The event of the log that tells of a resume by the hook.
+fn by_hook(stage: &Stage) -> &'static str {
+    if stage.mode == Alone {
+        "hook-resumed"
+    } else {
+        "woken"
+    }
+}
+
+/// The user's own draft stands in the prompt over two failures and a recovery.
+fn draft_twice(stage: &mut Stage) -> Outcome {
+    stage.start()?;
+    stage.ask("hello there")?;
+    failed(stage)?;
+    stage.prompt("")?;
+    stage.type_text(DRAFT)?;
+    stage.prompt(DRAFT)?;
+    let before = drawn(stage)?;
+    stage.logged_times(by_hook(stage), 2)?;
+    stage.turns(3)?;
+    stage.see_text(DONE)?;
+    resumed(stage, 2)?;
+    stage.quiet(AT_REST)?;
+    stage.expect_turns(&["hello there", RESUMED, RESUMED])?;
+    only_rewakes(stage)?;
+    stage.expect_no_event(&["typing"])?;
+    same_rows(stage, &before, DRAFT)
+}
+
+/// Whatever was resumed, the hook did it.
+fn only_rewakes(stage: &Stage) -> Outcome {
+    let turns = stage.api.turns();
+    ensure(turns.iter().skip(1).all(|turn| is_rewake(turn)), || {
+        format!("not all by the hook: {turns:?}")
+    })
+}
+
+/// A draft stands there from before the error; it is submitted so many milliseconds after the end of the
+/// wait. Whoever wins: one turn of the user's, and at most one of ours.
+fn submits(stage: &mut Stage, after_ms: i64) -> Outcome {
+    stage.start()?;
+    stage.ask("hello there")?;
+    stage.turns(1)?;
+    stage.type_text("and now")?;
+    stage.prompt("and now")?;
+    stage.api.release();
+    let waiting = stage.logged(stage.waiting())?;
+    pass_until(stage, &waiting, after_ms)?;
+    stage.press(Key::Enter)?;
+    let users = |stage: &Stage| {
+        let turns = stage.api.turns();
+        let is = |turn: &&String| turn.contains("and now") && !is_rewake(turn);
+        turns.iter().filter(is).count()
+    };
+    stage.wait("the user's turn", |stage| (users(stage) > 0).then_some(()))?;
+    stage.see_text(DONE)?;
+    stage.prompt("")?;
+    stage.quiet(AT_REST)?;
+    let turns = stage.api.turns();
+    let ours = turns.iter().filter(|turn| stage.is_resume(turn)).count();
+    ensure(
+        users(stage) == 1 && ours <= 1 && turns.len() == 2 + ours,
+        || format!("{ours} resumes among {turns:?}"),
+    )
+}
+
+/// Waits until so many milliseconds after the wait that this line of the log tells of.
+fn pass_until(stage: &Stage, waiting: &serde_json::Value, after_ms: i64) -> Outcome {
+    let field = |name: &str| format!("no {name} in {waiting}");
+    let since: jiff::Timestamp = waiting["time"]
+        .as_str()
+        .and_then(|time| time.parse().ok())
+        .ok_or_else(|| field("time"))?;
+    let wait = waiting["wait_ms"]
+        .as_i64()
+        .ok_or_else(|| field("wait_ms"))?;
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let now = i64::try_from(now.unwrap_or_default().as_millis()).unwrap_or(i64::MAX);
+    let left = since.as_millisecond() + wait + after_ms - now;
+    stage.pass(Duration::from_millis(u64::try_from(left).unwrap_or(0)));
+    Ok(())
+}
+
+/// Both fail, each is resumed once.
+fn two_sessions(stage: &mut Stage) -> Outcome {
+    stage.start()?;
+    stage.set_aside();
+    stage.start_again()?;
+    stage.ask("hello there")?;
+    stage.turns(1)?;
+    stage.turn_to(0);
+    stage.ask("and you")?;
+    stage.logged_times(stage.waiting(), 2)?;
+    stage.turns(4)?;
+    for place in 0..2 {
+        stage.see_text(DONE)?;
+        stage.prompt("")?;
+        if place == 0 {
+            stage.turn_to(0);
+        }
+    }
+    resumed(stage, 2)?;
+    stage.expect_turns(&["hello there", "and you", RESUMED, RESUMED])
+}
+
+/// The failed turn is not in this conversation any more.
+fn clears(stage: &mut Stage) -> Outcome {
+    stage.start()?;
+    stage.ask("hello there")?;
+    failed(stage)?;
+    stage.prompt("")?;
+    stage.type_text("/clear")?;
+    stage.prompt("/clear")?;
+    stage.press(Key::Enter)?;
+    stage.see("a screen without the error", |screen| !screen.shows(BANNER))?;
+    stage.prompt("")?;
+    stood_down(stage)?;
+    stage.expect_turns(&["hello there"])
+}
+
+/// The user opens another conversation in the wait.
+fn opens_another(stage: &mut Stage) -> Outcome {
+    stage.launch_with(&[], false)?;
+    stage.ask("first talk")?;
+    stage.see_text("First answer.")?;
+    stage.prompt("")?;
+    exits(stage)?;
+
+    stage.start()?;
+    stage.ask("hello there")?;
+    failed(stage)?;
+    stage.prompt("")?;
+    stage.type_text("/resume")?;
+    stage.prompt("/resume")?;
+    stage.press(Key::Enter)?;
+    stage.see_text("first talk")?;
+    stage.press(Key::Enter)?;
+    stage.see_text("First answer.")?;
+    stage.prompt("")?;
+    stood_down(stage)?;
+    stage.expect_turns(&["first talk", "hello there"])
+}
+
+/// Nothing is to be done any more, now or once the wait is over.
+fn stood_down(stage: &Stage) -> Outcome {
+    stage.logged(if stage.mode == Alone {
+        "hook-let-go"
+    } else {
+        "stood-down"
+    })?;
+    stage.pass(LONGER);
+    stage.expect_no_event(&["typing", "woken", "resumed", "hook-resumed"])?;
+    no_resume_among(stage)
+}
+
+/// The user ends the CLI.
+fn exits(stage: &Stage) -> Outcome {
+    stage.press(Key::Ctrl(b'c'))?;
+    stage.see_text("again to exit")?;
+    stage.press(Key::Ctrl(b'c'))?;
+    stage.ended().map(drop)
+}
+
+/// Nothing is left: no process, no folder.
+fn quits(stage: &mut Stage) -> Outcome {
+    stage.start()?;
+    stage.ask("hello there")?;
+    failed(stage)?;
+    stage.prompt("")?;
+    if stage.mode.wrapped() {
+        // The first one is for us.
+        stage.press(Key::Ctrl(b'c'))?;
+        stage.logged("cancelled")?;
+    } else {
+        hook_waits(stage)?;
+    }
+    exits(stage)?;
+    stage.poll("the end of all processes", |stage| {
+        stage.home().processes().is_empty().then_some(())
+    })?;
+    let left = stage.home().left_by_wrappers();
+    ensure(left.is_empty(), || format!("left behind: {left:?}"))
+}
+
+/// A process of ours waits as a hook.
+pub(crate) fn hook_waits(stage: &Stage) -> Outcome {
+    stage.poll("a hook that waits", |stage| {
+        (!stage.home().hooks().is_empty()).then_some(())
+    })
+}
+
+/// None does any more.
+pub(crate) fn no_hook_waits(stage: &Stage) -> Outcome {
+    stage.poll("the hook's end", |stage| {
+        stage.home().hooks().is_empty().then_some(())
+    })
+}
+
+/// Six resumes, and no more.
+fn six_in_a_row(stage: &mut Stage) -> Outcome {
+    stage.start()?;
+    stage.ask("hello there")?;
+    stage.logged_any(&["gave-up", "hook-let-go"])?;
+    stage.quiet(AT_REST)?;
+    let mut turns = vec!["hello there"];
+    turns.extend([RESUMED; 6]);
+    stage.expect_turns(&turns)?;
+    only_rewakes(stage)?;
+    no_hook_waits(stage)
+}
+
+/// Sessions that were there before the hook.
+fn started_before(stage: &mut Stage) -> Outcome {
+    for session in 0..3 {
+        if session > 0 {
+            stage.set_aside();
+        }
+        stage.start_again()?;
+    }
+    stage.install()?;
+    stage.pass(SETTINGS_READ);
+    for (place, text) in ["one", "two", "three"].into_iter().enumerate() {
+        if place > 0 {
+            stage.turn_to(place - 1);
+        }
+        stage.ask(text)?;
+        stage.turns(place + 1)?;
+    }
+    stage.turns(6)?;
+    for place in 0..3 {
+        stage.see_text(DONE)?;
+        stage.prompt("")?;
+        if place < 2 {
+            stage.turn_to(place);
+        }
+    }
+    resumed(stage, 3)?;
+    stage.expect_turns(&["one", "two", "three", RESUMED, RESUMED, RESUMED])
+}
+
+/// The hook in the settings keeps out of what a wrapper does without it.
+fn installed_but_off(stage: &mut Stage) -> Outcome {
+    stage.install()?;
+    once(stage)
+}
+
+/// The hook is there twice: from the wrapper, and from the settings.
+fn installed_too(stage: &mut Stage) -> Outcome {
+    stage.install()?;
+    once(stage)
+}
+
+/// One resume, and none behind it.
+fn once(stage: &mut Stage) -> Outcome {
+    stage.start()?;
+    stage.ask("hello there")?;
+    let turns = ["hello there", RESUMED];
+    recovered(stage, &turns)?;
+    no_hook_waits(stage)?;
+    stage.pass(AT_REST);
+    stage.expect_no_event(&["hook-resumed"])?;
+    stage.expect_turns(&turns)
+}
+
+fn installed_too_draft(stage: &mut Stage) -> Outcome {
+    stage.install()?;
+    stage.start()?;
+    stage.ask("hello there")?;
+    stage.turns(1)?;
+    stage.type_text(DRAFT)?;
+    stage.prompt(DRAFT)?;
+    let before = drawn(stage)?;
+    stage.api.release();
+    stage.logged("woken")?;
+    stage.turns(2)?;
+    stage.see_text(DONE)?;
+    resumed(stage, 1)?;
+    no_hook_waits(stage)?;
+    stage.pass(AT_REST);
+    stage.expect_no_event(&["hook-resumed", "typing"])?;
+    stage.expect_turns(&["hello there", RESUMED])?;
+    same_rows(stage, &before, DRAFT)
+}
