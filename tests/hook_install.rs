@@ -1,142 +1,19 @@
 //! `claude-retry ctl hook`: the built program at work on the CLI's settings, in a home of its own.
 
+#[path = "hook_install/home.rs"]
+mod home;
+#[path = "hook_install/standing.rs"]
+mod standing;
+
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::path::Path;
 
 use rstest::rstest;
 use serde_json::{Value, json};
 
-const US: &str = env!("CARGO_BIN_EXE_claude-retry");
-const THROTTLE: &str =
-    "API Error: Server is temporarily limiting requests (not your usage limit) · Rate limited";
-
-struct Home {
-    folder: tempfile::TempDir,
-}
-
-struct Ran {
-    code: i32,
-    stdout: String,
-    stderr: String,
-}
-
-impl Home {
-    /// A home with no settings, and a CLI that only knows its version.
-    fn new() -> Self {
-        let home = Self {
-            folder: tempfile::tempdir().expect("a folder"),
-        };
-        home.program("bin/claude", "echo '2.1.330 (Claude Code)'");
-        fs::create_dir(home.path("proj")).expect("a folder");
-        home
-    }
-
-    fn path(&self, path: &str) -> PathBuf {
-        self.folder.path().join(path)
-    }
-
-    fn write(&self, path: &str, text: impl AsRef<[u8]>) -> PathBuf {
-        let path = self.path(path);
-        fs::create_dir_all(path.parent().expect("a folder")).expect("folders");
-        fs::write(&path, text).expect("a file");
-        path
-    }
-
-    /// A program. Written by another process: while this one has a file open to write, a program that
-    /// another test starts inherits it, and for that moment nobody can execute it.
-    fn program(&self, path: &str, script: &str) -> PathBuf {
-        let text = self.write(&format!("{path}.text"), format!("#!/bin/sh\n{script}\n"));
-        self.copy(&text, path)
-    }
-
-    fn copy(&self, from: &Path, to: &str) -> PathBuf {
-        let to = self.path(to);
-        fs::create_dir_all(to.parent().expect("a folder")).expect("folders");
-        let copied = Command::new("/bin/sh")
-            .args(["-c", "cp \"$0\" \"$1\" && chmod 755 \"$1\""])
-            .args([from, &to])
-            .status()
-            .expect("sh runs");
-        assert!(copied.success());
-        to
-    }
-
-    fn settings(&self) -> PathBuf {
-        self.path(".claude/settings.json")
-    }
-
-    fn text(&self) -> String {
-        fs::read_to_string(self.settings()).expect("settings")
-    }
-
-    fn command(&self, program: &Path, args: &[&str]) -> Command {
-        let mut command = Command::new(program);
-        command
-            .args(["ctl", "hook"])
-            .args(args)
-            .current_dir(self.path("proj"))
-            .env_clear()
-            .env("HOME", self.folder.path())
-            .env("PATH", self.path("bin"))
-            .stdin(Stdio::null());
-        command
-    }
-
-    fn run(&self, args: &[&str]) -> Ran {
-        ran(self.command(Path::new(US), args))
-    }
-
-    /// A backup, by its number.
-    fn backup(&self, number: &str) -> Option<String> {
-        fs::read_to_string(self.path(&format!(
-            ".claude/settings.json.claude-retry-backup{number}"
-        )))
-        .ok()
-    }
-
-    /// The names in the folder of the settings.
-    fn names(&self) -> Vec<String> {
-        let entries = fs::read_dir(self.path(".claude")).expect("a folder");
-        let name = |entry: fs::DirEntry| entry.file_name().into_string().expect("a name");
-        let mut names: Vec<String> = entries.map(|entry| name(entry.expect("it"))).collect();
-        names.sort();
-        names
-    }
-}
-
-fn ran(mut command: Command) -> Ran {
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = command.output().expect("the program runs");
-    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
-    Ran {
-        code: status.code().expect("an exit code"),
-        stdout: text(stdout),
-        stderr: text(stderr),
-    }
-}
-
-fn our_command(program: &Path) -> String {
-    format!("'{}' ctl hook run", program.display())
-}
-
-/// The commands of `StopFailure` in a settings file.
-fn commands(text: &str) -> Vec<String> {
-    let settings: Value = serde_json::from_str(text.trim_start_matches('\u{feff}')).expect("JSON");
-    let groups = settings["hooks"]["StopFailure"].as_array().cloned();
-    let hooks = groups.unwrap_or_default().into_iter().flat_map(|group| {
-        let hooks = group["hooks"].as_array().cloned();
-        hooks.unwrap_or_default()
-    });
-    hooks
-        .map(|hook| hook["command"].as_str().expect("a command").to_owned())
-        .collect()
-}
+use crate::home::{Home, US, commands, our_command, ran};
 
 #[test]
 fn where_there_are_no_settings_they_are_made_and_go_again() {
@@ -290,7 +167,7 @@ fn what_is_read_only_stays_as_it_is() {
     let refused = |verb: &str| {
         let ran = home.run(&[verb, "--yes"]);
         assert!(
-            ran.code == 2 && ran.stderr.contains("read-only"),
+            ran.code == 2 && ran.stdout.is_empty() && ran.stderr.contains("read-only"),
             "{verb}: {}",
             ran.stderr
         );
@@ -624,121 +501,33 @@ fn the_hook_itself_never_fails_with_2() {
 }
 
 #[test]
-fn sessions_that_stand_at_an_error_are_named() {
+fn what_it_says() {
+    use std::fmt::Write as _;
     let home = Home::new();
-    let session = |n: u32, pid: u32, cwd: &str, lines: &[Value]| {
-        let id = format!("0b6f34c5-0c7a-4a1e-9b57-d6f1a8f2c00{n}");
-        let state = json!({"pid": pid, "sessionId": id, "cwd": cwd, "startedAt": 1});
-        home.write(&format!(".claude/sessions/{pid}.json"), state.to_string());
-        let lines: Vec<String> = lines.iter().map(Value::to_string).collect();
-        let lines = lines.join("\n") + "\n";
-        home.write(&format!(".claude/projects/-any/{id}.jsonl"), lines);
-    };
-    let line = |kind: &str, n: u32, text: &str, error: bool| {
-        json!({"type": kind, "uuid": format!("u{n}"), "sessionId": "s", "isApiErrorMessage": error,
-            "timestamp": format!("2026-01-01T00:00:0{n}.000Z"),
-            "message": {"content": [{"type": "text", "text": text}]}})
-    };
-    let user = line("user", 1, "hello", false);
-    let failed = |text: &str| [user.clone(), line("assistant", 2, text, true)];
-    // Processes that live for as long as the test holds their stdin.
-    let mut cats: Vec<_> = (0..5)
-        .map(|_| {
-            let mut cat = Command::new("cat");
-            cat.stdin(Stdio::piped()).stdout(Stdio::null());
-            cat.spawn().expect("cat runs")
-        })
-        .collect();
-    let pid = |n: usize| cats[n].id();
-    session(0, pid(0), "/work/standing", &failed(THROTTLE));
-    session(
-        1,
-        pid(1),
-        "/work/limit",
-        &failed("You've hit your session limit · resets 4:04am (UTC)"),
+    home.write(
+        ".claude/settings.json",
+        PLAIN.replace("notify-send throttled", "/old/claude-retry ctl hook run"),
     );
-    let mut on = failed(THROTTLE).to_vec();
-    on.push(line("user", 3, "continue", false));
-    session(2, pid(2), "/work/went-on", &on);
-    session(
-        3,
-        pid(3),
-        "/work/cut",
-        &failed("API Error: Connection lost mid-response. The response above may be incomplete."),
-    );
-    session(4, i32::MAX.unsigned_abs(), "/work/dead", &failed(THROTTLE));
-    // Another process has the number now.
-    let reused = json!({"pid": pid(4), "sessionId": "0b6f34c5-0c7a-4a1e-9b57-d6f1a8f2c000",
-        "cwd": "/work/reused", "startedAt": 1, "procStart": "1"});
-    if cfg!(target_os = "linux") {
-        home.write(
-            &format!(".claude/sessions/{}.json", pid(4)),
-            reused.to_string(),
-        );
+    let mut said = String::new();
+    for args in [
+        &["status"][..],
+        &["install", "--yes"],
+        &["install", "--yes"],
+        &["status"],
+        &["remove", "--yes"],
+        &["install"],
+    ] {
+        let ran = home.run(args);
+        let _ = writeln!(said, "$ claude-retry ctl hook {}", args.join(" "));
+        said += &ran.stdout;
+        said += &ran.stderr;
+        let _ = writeln!(said, "exit code {}\n", ran.code);
     }
-    home.write(".claude/sessions/notes.json", "{}");
-
-    let mut command = home.command(Path::new(US), &["install", "--yes"]);
-    command.env("CLAUDE_RETRY_RETRY_ON", "throttle,overloaded");
-    let install = ran(command);
-    for cat in &mut cats {
-        drop(cat.stdin.take());
-        cat.wait().expect("its end");
-    }
-    assert_eq!(install.code, 0, "{}", install.stderr);
-    let named: Vec<&str> = install
-        .stdout
-        .lines()
-        .filter(|line| line.contains("/work/"))
-        .collect();
-    assert_eq!(named.len(), 1, "{}", install.stdout);
-    assert!(
-        named[0].contains("/work/standing (") && named[0].ends_with(THROTTLE),
-        "{named:?}"
-    );
-    assert!(install.stdout.contains("type `continue` there"));
-}
-
-/// Linux only: elsewhere the environment of another process cannot be read.
-#[cfg(target_os = "linux")]
-#[test]
-fn a_session_under_a_wrapper_is_left_to_it() {
-    let home = Home::new();
-    let system = portable_pty::native_pty_system();
-    let pair = system
-        .openpty(portable_pty::PtySize::default())
-        .expect("a pty");
-    let terminal = pair.master.tty_name().expect("a name");
-    let named_under = |wrapper: String| {
-        let mut cat = portable_pty::CommandBuilder::new("/bin/cat");
-        cat.env("CLAUDE_RETRY", wrapper);
-        let mut cat = pair.slave.spawn_command(cat).expect("cat runs");
-        let pid = cat.process_id().expect("its number");
-        let id = "0b6f34c5-0c7a-4a1e-9b57-d6f1a8f2c000";
-        let state = json!({"pid": pid, "sessionId": id, "cwd": "/work/it", "startedAt": 1});
-        home.write(&format!(".claude/sessions/{pid}.json"), state.to_string());
-        let error = json!({"type": "assistant", "uuid": "u", "sessionId": "s", "isApiErrorMessage": true,
-            "timestamp": "2026-01-01T00:00:01.000Z",
-            "message": {"content": [{"type": "text", "text": THROTTLE}]}});
-        home.write(
-            &format!(".claude/projects/-it/{id}.jsonl"),
-            format!("{error}\n"),
-        );
-        home.run(&["remove", "--yes"]);
-        let install = home.run(&["install", "--yes"]);
-        cat.kill().expect("it ends");
-        cat.wait().expect("its end");
-        fs::remove_file(home.path(&format!(".claude/sessions/{pid}.json"))).expect("it");
-        install.stdout.contains("/work/it")
-    };
-    let (us, terminal) = (std::process::id(), terminal.display());
-    assert!(!named_under(format!("{us}:{terminal}")));
-    assert!(
-        named_under(format!("{us}:/dev/pts/none")),
-        "the variable leaked"
-    );
-    assert!(
-        named_under(format!("{}:{terminal}", i32::MAX)),
-        "the wrapper is dead"
-    );
+    let said = said
+        .replace(US, "/home/dev/.cargo/bin/claude-retry")
+        .replace(&home.path("").display().to_string(), "/home/dev/");
+    let mut snapshots = insta::Settings::clone_current();
+    snapshots.set_prepend_module_to_snapshot(false);
+    snapshots.set_snapshot_path(concat!(env!("CARGO_MANIFEST_DIR"), "/snapshots"));
+    snapshots.bind(|| insta::assert_snapshot!("hook-install", said));
 }

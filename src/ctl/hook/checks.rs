@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::edit::{self, Entry, Refusal};
 use super::program;
 use super::settings_file::SettingsFile;
+use crate::supervisor::wording::plain;
 use crate::sys;
 
 /// Since which version the CLI runs `StopFailure` hooks.
@@ -24,18 +25,32 @@ pub(crate) struct Place {
     pub(crate) name: &'static str,
     /// Where they are.
     pub(crate) path: PathBuf,
+    /// What mends a hook of ours in them.
+    pub(crate) remedy: &'static str,
 }
 
 /// The settings of the CLI for this folder, the weakest first.
 pub(crate) fn places(config_dir: Option<&Path>, cwd: Option<&Path>) -> Vec<Place> {
-    let user = config_dir.map(|folder| ("user", folder.join("settings.json")));
-    let project = cwd.map(|cwd| ("project, shared", cwd.join(".claude/settings.json")));
-    let local = cwd.map(|cwd| ("project", cwd.join(".claude/settings.local.json")));
+    let user = config_dir.map(|folder| Place {
+        name: "user",
+        path: folder.join("settings.json"),
+        remedy: "`claude-retry ctl hook install` puts this one there",
+    });
+    let shared = cwd.map(|cwd| Place {
+        name: "project, shared",
+        path: cwd.join(".claude/settings.json"),
+        remedy: "take it out by hand, for only a hand can have put it there",
+    });
+    let local = cwd.map(|cwd| Place {
+        name: "project",
+        path: cwd.join(".claude/settings.local.json"),
+        remedy: "`claude-retry ctl hook install --project` puts this one there",
+    });
     let mut places: Vec<Place> = Vec::new();
-    for (name, path) in [user, project, local].into_iter().flatten() {
+    for place in [user, shared, local].into_iter().flatten() {
         // In the home folder itself two of them are one file.
-        if places.iter().all(|place| place.path != path) {
-            places.push(Place { name, path });
+        if places.iter().all(|other| other.path != place.path) {
+            places.push(place);
         }
     }
     places
@@ -96,7 +111,7 @@ pub(crate) fn program(path: &Path) -> Program {
         .and_then(|rest| rest.split_whitespace().next());
     match version {
         Some(env!("CARGO_PKG_VERSION")) => Program::SameVersion,
-        Some(other) => Program::OtherVersion(other.to_owned()),
+        Some(other) => Program::OtherVersion(plain(other)),
         None => Program::Stranger,
     }
 }

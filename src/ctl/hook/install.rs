@@ -9,6 +9,7 @@ use super::{
 };
 use crate::config;
 use crate::error::Error;
+use crate::supervisor::wording::plain;
 use crate::sys;
 
 pub(super) fn run(project: bool, yes: bool) -> Result<ExitCode, Error> {
@@ -20,7 +21,8 @@ pub(super) fn run(project: bool, yes: bool) -> Result<ExitCode, Error> {
     let new = edit::with_hook(old, &command).map_err(refused)?;
     let path = file.path.display();
     if new == old {
-        let text = format!("{path}: installed already, with this very command: {command}\n");
+        let mut text = format!("{path}: installed already, with this very command: {command}\n");
+        text += &standing::report(&settings.retry_on);
         return super::super::print(text.as_bytes());
     }
     let replaces = edit::ours(old).map_err(refused)?;
@@ -36,7 +38,7 @@ pub(super) fn run(project: bool, yes: bool) -> Result<ExitCode, Error> {
     }
     let backup = file.replace(Some(&new))?;
     let mut text = match replaces.first() {
-        Some(entry) => format!("replaced: {}\n", entry.command),
+        Some(entry) => format!("replaced: {}\n", plain(&entry.command)),
         None => String::new(),
     };
     text += "installed; sessions that run take it up within a few seconds\n";

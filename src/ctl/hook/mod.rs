@@ -75,7 +75,7 @@ fn refused(file: &SettingsFile, refusal: &Refusal) -> Error {
 ///
 /// # Errors
 ///
-/// [`Error::Usage`] where there is nobody to ask.
+/// [`Error::Usage`] where there is nobody to ask, or the file is read-only.
 fn agreed(file: &SettingsFile, change: &str, verb: &str, yes: bool) -> Result<bool, Error> {
     let (stdin, stdout) = (io::stdin(), io::stdout());
     let can_ask = isatty(&stdin) && isatty(&stdout);
@@ -85,6 +85,7 @@ fn agreed(file: &SettingsFile, change: &str, verb: &str, yes: bool) -> Result<bo
              claude-retry ctl hook {verb} --yes does it without asking"
         )));
     }
+    file.check_writable()?;
     let text = format!("{}\n{change}", file.path.display());
     super::print(text.as_bytes())?;
     if yes {

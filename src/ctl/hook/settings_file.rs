@@ -109,8 +109,13 @@ impl SettingsFile {
             .collect()
     }
 
-    /// By the mode bits first: root may write everywhere, and means a read-only file no less.
-    fn check_writable(&self) -> Result<(), Error> {
+    /// May it be changed? By the mode bits first: root may write everywhere, and means a read-only file no
+    /// less.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] where the file or its folder is read-only.
+    pub(super) fn check_writable(&self) -> Result<(), Error> {
         if let Some(before) = &self.before
             && (before.mode & WRITABLE == 0 || is_forbidden(&self.target))
         {

@@ -10,6 +10,7 @@ use super::checks::{self, Cli, Place, Program, Trouble};
 use super::edit::Entry;
 use crate::config;
 use crate::error::Error;
+use crate::supervisor::wording::plain;
 use crate::sys;
 
 /// Exit code 0 when the hook is installed for this folder's sessions and can run, else 1.
@@ -102,13 +103,12 @@ fn of_place(
     *text += "installed\n";
     let mut good = true;
     for entry in &entries {
-        good &= of_entry(entry, text);
+        good &= of_entry(entry, place.remedy, text);
     }
     Some(good)
 }
 
-fn of_entry(entry: &Entry, text: &mut String) -> bool {
-    let again = "`claude-retry ctl hook install` puts this one there";
+fn of_entry(entry: &Entry, again: &str, text: &mut String) -> bool {
     let (good, what) = match checks::program(&entry.program) {
         Program::Ours => (true, "this program".to_owned()),
         Program::SameVersion => (true, "another file of this version".to_owned()),
@@ -126,7 +126,11 @@ fn of_entry(entry: &Entry, text: &mut String) -> bool {
         Program::NotExecutable(why) => (false, format!("cannot be executed: {why}; {again}")),
         Program::Gone => (false, format!("is gone; {again}")),
     };
-    let _ = writeln!(text, "  {}: {what}", entry.program.display());
+    let _ = writeln!(
+        text,
+        "  {}: {what}",
+        plain(&entry.program.to_string_lossy())
+    );
     if !entry.works {
         let _ = writeln!(
             text,
