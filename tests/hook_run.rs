@@ -58,7 +58,7 @@ impl Drop for Hook {
 impl Hook {
     fn end(mut self) -> Ended {
         // What it writes fits into the pipes.
-        let ended = |_: &u32| self.0.try_wait().expect("a child").is_some();
+        let mut ended = |_: &u32| self.0.try_wait().expect("a child").is_some();
         let wait = |_: &u32| std::thread::sleep(Duration::from_millis(5));
         assert!((0..12_000).inspect(wait).any(|n| ended(&n)), "it hangs");
         let read = |from: Option<&mut dyn Read>| {
