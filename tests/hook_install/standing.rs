@@ -38,26 +38,26 @@ fn sessions_that_stand_at_an_error_are_named() {
         })
         .collect();
     let pid = |n: usize| cats[n].id();
-    session(0, pid(0), "/work/standing", &failed(THROTTLE));
+    session(0, pid(0), "/elsewhere/standing", &failed(THROTTLE));
     session(
         1,
         pid(1),
-        "/work/limit",
+        "/elsewhere/limit",
         &failed("You've hit your session limit · resets 4:04am (UTC)"),
     );
     let mut on = failed(THROTTLE).to_vec();
     on.push(line("user", 3, "continue", false));
-    session(2, pid(2), "/work/went-on", &on);
+    session(2, pid(2), "/elsewhere/went-on", &on);
     session(
         3,
         pid(3),
-        "/work/cut",
+        "/elsewhere/cut",
         &failed("API Error: Connection lost mid-response. The response above may be incomplete."),
     );
-    session(4, i32::MAX.unsigned_abs(), "/work/dead", &failed(THROTTLE));
+    session(4, i32::MAX.unsigned_abs(), "/elsewhere/dead", &failed(THROTTLE));
     // Another process has the number now.
     let reused = json!({"pid": pid(4), "sessionId": "0b6f34c5-0c7a-4a1e-9b57-d6f1a8f2c000",
-        "cwd": "/work/reused", "startedAt": 1, "procStart": "1"});
+        "cwd": "/elsewhere/reused", "startedAt": 1, "procStart": "1"});
     if cfg!(target_os = "linux") {
         home.write(
             &format!(".claude/sessions/{}.json", pid(4)),
@@ -77,11 +77,11 @@ fn sessions_that_stand_at_an_error_are_named() {
     let named: Vec<&str> = install
         .stdout
         .lines()
-        .filter(|line| line.contains("/work/"))
+        .filter(|line| line.contains("/elsewhere/"))
         .collect();
     assert_eq!(named.len(), 1, "{}", install.stdout);
     assert!(
-        named[0].contains("/work/standing (") && named[0].ends_with(THROTTLE),
+        named[0].contains("/elsewhere/standing (") && named[0].ends_with(THROTTLE),
         "{named:?}"
     );
     assert!(install.stdout.contains("type `continue` there"));
@@ -103,7 +103,7 @@ fn a_session_under_a_wrapper_is_left_to_it() {
         let mut cat = pair.slave.spawn_command(cat).expect("cat runs");
         let pid = cat.process_id().expect("its number");
         let id = "0b6f34c5-0c7a-4a1e-9b57-d6f1a8f2c000";
-        let state = json!({"pid": pid, "sessionId": id, "cwd": "/work/it", "startedAt": 1});
+        let state = json!({"pid": pid, "sessionId": id, "cwd": "/elsewhere/it", "startedAt": 1});
         home.write(&format!(".claude/sessions/{pid}.json"), state.to_string());
         let error = json!({"type": "assistant", "uuid": "u", "sessionId": "s", "isApiErrorMessage": true,
             "timestamp": "2026-01-01T00:00:01.000Z",
@@ -117,7 +117,7 @@ fn a_session_under_a_wrapper_is_left_to_it() {
         cat.kill().expect("it ends");
         cat.wait().expect("its end");
         fs::remove_file(home.path(&format!(".claude/sessions/{pid}.json"))).expect("it");
-        install.stdout.contains("/work/it")
+        install.stdout.contains("/elsewhere/it")
     };
     let (us, terminal) = (std::process::id(), terminal.display());
     assert!(!named_under(format!("{us}:{terminal}")));
