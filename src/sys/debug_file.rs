@@ -163,6 +163,9 @@ fn whose(args: &[OsString], level: Option<&OsStr>) -> Result<Whose, String> {
             // Ours would take it away from where the CLI puts it.
             return Err("the CLI's own debug log is asked for".into());
         }
+        if bytes == b"--bg" || bytes == b"--background" {
+            return Err("a background agent outlives us".into());
+        }
     }
     // Some verbs are only seen as the very first argument: behind a flag `claude attach` is a prompt.
     let verb = args.first().is_some_and(|first| {

@@ -51,6 +51,7 @@ fn a_file_of_ours_unless_something_else_was_asked_for() {
         &["--debug-to-stderr"],
         &["-c", "--debug"],
         &["--debug-file"],
+        &["--bg", "fix the tests"],
         &["attach", "abc"],
         &["mcp", "list"],
     ] {
