@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs::{self, Metadata};
 use std::path::PathBuf;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use rustix::process::{Pid, getpid, getppid, test_kill_process};
 use serde::Deserialize;
@@ -96,6 +96,7 @@ impl Cli {
             _ => self.read(),
         };
         self.seen = stamp.map(|stamp| (stamp, sight.clone()));
+        sight.worked = self.worked();
         sight.cli = self.status();
         sight
     }
@@ -111,7 +112,15 @@ impl Cli {
             report,
             errors: errors.and_then(Result::ok).unwrap_or_default(),
             cli: alone::Cli::Unknown,
+            worked: None,
         }
+    }
+
+    /// How long its main thread has worked; Linux only.
+    fn worked(&self) -> Option<Duration> {
+        let pid = self.process?.pid.as_raw_nonzero();
+        let text = fs::read_to_string(format!("/proc/{pid}/schedstat")).ok()?;
+        Some(Duration::from_nanos(text.split(' ').next()?.parse().ok()?))
     }
 
     fn status(&self) -> alone::Cli {
