@@ -50,7 +50,7 @@ const NOW_AND_THEN: Duration = Duration::from_secs(1);
 const FRESH_MS: u64 = 60_000;
 
 const WENT_ON: &str = "the conversation went on";
-const TAKEN: &str = "another hook sees to this error";
+const TAKEN: &str = "another hook has claimed this error, or it cannot be claimed";
 
 /// What the CLI says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

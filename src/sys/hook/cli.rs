@@ -68,13 +68,16 @@ impl Cli {
     /// Has it ended? Not every version ends its hooks with it (2.1.145 does not), and none can when it is
     /// killed.
     pub(super) fn is_gone(&self) -> bool {
+        if getppid() != self.parent {
+            return true;
+        }
         let Some(process) = self.process else {
-            return getppid() != self.parent;
+            return false;
         };
         // Who has lost its parent is somebody else's child at once, while the parent's number may live on
         // as a zombie, or as another process. On Linux a look costs one small read; elsewhere a process.
         let lost = match process.child {
-            child if child == getpid() => getppid() != Some(process.pid),
+            child if child == getpid() => false,
             child if cfg!(target_os = "linux") => parent_of(child) != Some(process.pid),
             _ => false,
         };
