@@ -135,10 +135,8 @@ impl Home {
         writeln!(file, "{line}").expect("a line");
     }
 
-    /// The session file of the CLI, which is this very process: it is the hook's parent, and named in
-    /// `CLAUDE_PID`.
-    fn session_file(&mut self, session: &str, status: &str) {
-        let pid = std::process::id();
+    /// The session file of the CLI, which is named in `CLAUDE_PID`.
+    fn session_file(&mut self, pid: u32, session: &str, status: &str) {
         let folder = self.dir.path().join(".claude/sessions");
         fs::create_dir_all(&folder).expect("a folder");
         let file = json!({"pid": pid, "sessionId": session, "status": status});
@@ -292,13 +290,31 @@ fn a_cli_that_is_busy_again_or_elsewhere_is_left_alone() {
         (other, "idle", "the CLI shows another session"),
     ] {
         let mut home = Home::new("30s");
-        home.session_file(SESSION, "idle");
+        home.session_file(std::process::id(), SESSION, "idle");
         let hook = home.run(&[]);
         home.logged("hook-waiting");
-        home.session_file(session, status);
+        home.session_file(std::process::id(), session, status);
         hook.end().let_go();
         assert_eq!(home.logged("hook-let-go")["reason"], reason);
     }
+}
+
+#[test]
+fn a_cli_that_did_not_run_the_hook_counts_for_nothing() {
+    // The variable is that of a CLI further up, or in another window.
+    let mut other = Command::new("sleep").arg("60").spawn().expect("a process");
+    let mut home = Home::new("10ms");
+    home.session_file(other.id(), "00000000-6dd4-4d72-915f-cdf1336d22e5", "busy");
+    let ended = home.run(&[]).end();
+    other.kill().and_then(|()| other.wait()).expect("its end");
+    assert!(ended.resumed());
+}
+
+#[test]
+fn what_cannot_be_claimed_is_left_alone() {
+    let home = Home::new("10ms");
+    fs::write(home.dir.path().join("run"), "no folder").expect("a file");
+    home.run(&[]).end().let_go();
 }
 
 /// The hook runs below a shell that leads a session of its own, as the CLI does it, and says nothing of the

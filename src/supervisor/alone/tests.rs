@@ -54,6 +54,7 @@ fn play(settings: Settings) -> Play {
             report: error("e1", THROTTLE, 1),
             errors: 1,
             cli: Cli::Idle,
+            worked: None,
         },
     }
 }
@@ -405,4 +406,35 @@ fn a_late_look_is_no_shorter() {
     play.now = 50_000;
     let step = play.look();
     assert_eq!(play.finish(step), (50_300, Outcome::Resume));
+}
+
+/// Goes through the last look of a CLI that has worked for so long, in microseconds, at so many
+/// milliseconds; gives when it ended.
+fn last_look(worked: impl Fn(u64) -> u64) -> u64 {
+    let mut play = play(settings());
+    let mut step = play.claim();
+    while let Step::LookAt(at) = step {
+        play.now = u64::try_from(at.as_millis()).expect("a time");
+        play.sight.worked = Some(Duration::from_micros(worked(play.now)));
+        step = play.look();
+    }
+    assert_eq!(step, Step::End(Outcome::Resume));
+    play.now
+}
+
+#[test]
+fn the_last_look_begins_anew_when_the_cli_stirs() {
+    // Idle, it works for 3 ms of 25; before the last look nothing counts.
+    assert_eq!(last_look(|at| at * 120), 4000);
+    assert_eq!(
+        last_look(|at| if at < 3700 { at * 900 } else { 3_330_000 }),
+        4000
+    );
+    // A key that costs 5 ms.
+    for at in [3710, 3900, 3990, 4000] {
+        let end = last_look(|now| if now < at { 0 } else { 5000 });
+        assert_eq!(end, at.next_multiple_of(25) + 300, "{at}");
+    }
+    // Somebody types on and on.
+    assert_eq!(last_look(|at| at * 500), 6700);
 }

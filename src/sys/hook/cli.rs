@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs::{self, Metadata};
 use std::path::PathBuf;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use rustix::process::{Pid, getpid, getppid, test_kill_process};
 use serde::Deserialize;
@@ -68,13 +68,16 @@ impl Cli {
     /// Has it ended? Not every version ends its hooks with it (2.1.145 does not), and none can when it is
     /// killed.
     pub(super) fn is_gone(&self) -> bool {
+        if getppid() != self.parent {
+            return true;
+        }
         let Some(process) = self.process else {
-            return getppid() != self.parent;
+            return false;
         };
         // Who has lost its parent is somebody else's child at once, while the parent's number may live on
         // as a zombie, or as another process. On Linux a look costs one small read; elsewhere a process.
         let lost = match process.child {
-            child if child == getpid() => getppid() != Some(process.pid),
+            child if child == getpid() => false,
             child if cfg!(target_os = "linux") => parent_of(child) != Some(process.pid),
             _ => false,
         };
@@ -96,6 +99,7 @@ impl Cli {
             _ => self.read(),
         };
         self.seen = stamp.map(|stamp| (stamp, sight.clone()));
+        sight.worked = self.worked();
         sight.cli = self.status();
         sight
     }
@@ -111,7 +115,15 @@ impl Cli {
             report,
             errors: errors.and_then(Result::ok).unwrap_or_default(),
             cli: alone::Cli::Unknown,
+            worked: None,
         }
+    }
+
+    /// How long its main thread has worked; Linux only.
+    fn worked(&self) -> Option<Duration> {
+        let pid = self.process?.pid.as_raw_nonzero();
+        let text = fs::read_to_string(format!("/proc/{pid}/schedstat")).ok()?;
+        Some(Duration::from_nanos(text.split(' ').next()?.parse().ok()?))
     }
 
     fn status(&self) -> alone::Cli {
