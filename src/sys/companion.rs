@@ -2,10 +2,9 @@
 //! plugin's hooks call.
 //!
 //! ```text
-//! $XDG_RUNTIME_DIR/claude-retry/HOST-PID-RANDOM/      (else under the state folder, in run/)
-//!   socket                    one call a hook, one line each way
-//!   plugin/.claude-plugin/plugin.json
-//!   plugin/hooks/hooks.json   SessionStart, UserPromptSubmit, Stop, StopFailure
+//! socket                             one call a hook, one line each way
+//! plugin/.claude-plugin/plugin.json
+//! plugin/hooks/hooks.json            SessionStart, UserPromptSubmit, Stop, StopFailure
 //! ```
 //!
 //! The CLI takes the plugin from `CLAUDE_CODE_PLUGIN_DIRS` (2.1.330; 2.1.145 does not know it): neither its
@@ -13,21 +12,19 @@
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::os::unix::net::UnixStream as Probe;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::process::{Pid, test_kill_process};
+use rustix::process::Pid;
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 
 use super::ids::{led_by, session_of};
+use super::private::{self, Folder, SOCKET, places};
 use crate::supervisor::hook::{
     Answer, Call, Happened, HookEvent, HookId, SOCKET_VAR, plugin_hooks,
 };
@@ -42,8 +39,6 @@ const CALL: u64 = 64 * 1024;
 const CALL_TIME: Duration = Duration::from_secs(5);
 /// So many calls may be open at once.
 const CALLS: usize = 64;
-/// A folder without a socket is of a wrapper that starts, unless it is older.
-const STARTING: Duration = Duration::from_mins(1);
 
 /// What a hook of ours did.
 #[derive(Debug)]
@@ -63,16 +58,6 @@ pub(super) enum News {
     Gone(HookId),
 }
 
-/// The folder, removed when dropped.
-#[derive(Debug)]
-struct Folder(PathBuf);
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
 /// The socket and its callers.
 #[derive(Debug)]
 pub(super) struct Companion {
@@ -90,47 +75,26 @@ impl Companion {
     ///
     /// Where there is no place for the folder, or no socket can be made in it.
     pub(super) fn start() -> io::Result<Self> {
-        let bases = bases();
-        let mut why = io::Error::other("no folder for it: neither XDG_RUNTIME_DIR nor HOME is set");
-        for base in &bases {
-            match Self::start_in(base) {
-                Ok(companion) => {
-                    tokio::spawn(async move {
-                        for base in &bases {
-                            sweep(base);
-                        }
-                    });
-                    return Ok(companion);
-                }
-                Err(error) => why = io::Error::other(format!("{}: {error}", base.display())),
-            }
-        }
-        Err(why)
+        Folder::in_first(&places(), Self::start_in)
     }
 
-    fn start_in(base: &Path) -> io::Result<Self> {
-        let (host, pid, random) = (host(), std::process::id(), rand::random::<u32>());
-        let path = base.join(format!("{host}-{pid}-{random:08x}"));
-        let socket = path.join("socket");
+    fn start_in(folder: Folder) -> io::Result<Self> {
+        let [plugin, socket] = paths(&folder);
         if socket.as_os_str().len() > SOCKET_PATH {
             return Err(io::Error::other("the path is too long for a socket"));
         }
-        if path.as_os_str().as_bytes().contains(&b':') {
+        if plugin.as_os_str().as_bytes().contains(&b':') {
             return Err(io::Error::other(
                 "a colon cannot stand in a list of folders",
             ));
         }
-        private_folder(base)?;
-        private_folder(&path)?;
-        let folder = Folder(path);
         let ourselves = std::env::current_exe()?;
         let command = format!(
             "{} ctl hook run --wrapped",
             sh_quoted(ourselves.as_os_str())?
         );
-        let plugin = folder.0.join("plugin");
         for part in [".claude-plugin", "hooks"] {
-            private_folder(&plugin.join(part))?;
+            private::make(&plugin.join(part))?;
         }
         let about = json!({
             "name": "claude-retry",
@@ -148,11 +112,6 @@ impl Companion {
             waiting: HashMap::new(),
             cli: None,
         })
-    }
-
-    /// The plugin's folder and the socket.
-    fn paths(&self) -> [PathBuf; 2] {
-        ["plugin", "socket"].map(|name| self.folder.0.join(name))
     }
 
     /// Waits for a hook.
@@ -212,11 +171,11 @@ impl Companion {
 /// What the child's environment has of the hook, in place of what ours has: another wrapper's may have
 /// leaked into it, and a plugin of the same name would stand before ours. `None`: it is to have none.
 pub(super) fn environment(companion: Option<&Companion>) -> [(&'static str, Option<OsString>); 2] {
-    let [plugin, socket] = match companion.map(Companion::paths) {
+    let [plugin, socket] = match companion.map(|companion| paths(&companion.folder)) {
         Some([plugin, socket]) => [Some(plugin), Some(socket)],
         None => [None, None],
     };
-    let dirs = plugin_dirs(super::env(PLUGIN_DIRS), &bases(), plugin);
+    let dirs = plugin_dirs(super::env(PLUGIN_DIRS), &places(), plugin);
     [
         (PLUGIN_DIRS, dirs),
         (SOCKET_VAR, socket.map(PathBuf::into_os_string)),
@@ -237,29 +196,13 @@ fn plugin_dirs(
     (!dirs.is_empty()).then_some(dirs)
 }
 
-/// Where the folders of all wrappers are: the first that will do.
-fn bases() -> Vec<PathBuf> {
-    use etcetera::BaseStrategy as _;
-    let Ok(dirs) = etcetera::base_strategy::Xdg::new() else {
-        return Vec::new();
-    };
-    let runtime = dirs.runtime_dir().filter(|dir| dir.is_dir());
-    let runtime = runtime.map(|dir| dir.join("claude-retry"));
-    let state = dirs.state_dir().map(|dir| dir.join("claude-retry/run"));
-    runtime.into_iter().chain(state).collect()
-}
-
-fn private_folder(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
+/// The plugin's folder and the socket.
+fn paths(folder: &Folder) -> [PathBuf; 2] {
+    ["plugin", SOCKET].map(|name| folder.path().join(name))
 }
 
 fn private_file(path: &Path, text: &serde_json::Value) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
-    file.write_all(format!("{text}\n").as_bytes())
+    private::file(path)?.write_all(format!("{text}\n").as_bytes())
 }
 
 /// A word for sh.
@@ -268,54 +211,6 @@ fn sh_quoted(word: &OsStr) -> io::Result<String> {
         .to_str()
         .ok_or_else(|| io::Error::other("our own path is not UTF-8"))?;
     Ok(format!("'{}'", word.replace('\'', r"'\''")))
-}
-
-/// This machine's name, as a part of a file's. Folders of other machines may stand beside ours.
-fn host() -> String {
-    let name = rustix::system::uname();
-    let name = name.nodename().to_string_lossy();
-    let name: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
-    name.chars().take(16).collect()
-}
-
-/// Removes what killed wrappers of this machine left.
-fn sweep(base: &Path) {
-    let Ok(entries) = fs::read_dir(base) else {
-        return;
-    };
-    for entry in entries.flatten() {
-        if is_left_behind(&entry.path()) {
-            let _ = fs::remove_dir_all(entry.path());
-        }
-    }
-}
-
-fn is_left_behind(folder: &Path) -> bool {
-    let name = folder
-        .file_name()
-        .and_then(OsStr::to_str)
-        .unwrap_or_default();
-    let mut parts = name.split('-');
-    let (Some(of), Some(pid), Some(_), None) =
-        (parts.next(), parts.next(), parts.next(), parts.next())
-    else {
-        return false;
-    };
-    let Some(pid) = pid.parse().ok().and_then(Pid::from_raw) else {
-        return false;
-    };
-    if of != host() || test_kill_process(pid) != Err(rustix::io::Errno::SRCH) {
-        return false;
-    }
-    // In another container the number may be alive; its socket tells.
-    match Probe::connect(folder.join("socket")) {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => true,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let age = fs::metadata(folder).and_then(|meta| meta.modified());
-            age.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > STARTING))
-        }
-        _ => false,
-    }
 }
 
 /// Takes calls, for as long as anybody listens to them.

@@ -5,16 +5,16 @@
 //! Beside it the CLI makes a link `latest`. Where the folder is gone it goes on without a word.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
 use rustix::fs::OFlags;
-use rustix::process::{Pid, geteuid, test_kill_process};
 
+use super::private::{self, Folder, places};
 use super::transcript::open;
 
 /// What makes the CLI's API client log each response.
@@ -37,8 +37,8 @@ const AT_REST: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct DebugFile {
     path: PathBuf,
-    /// The folder that is ours, and goes with us.
-    folder: Option<PathBuf>,
+    /// The folder of ours that it is in.
+    folder: Option<Folder>,
     checked: Option<Instant>,
 }
 
@@ -53,7 +53,7 @@ impl DebugFile {
     /// The file for a CLI with these arguments; the error says in words why there is none.
     pub(super) fn new(args: &[OsString]) -> Result<Self, String> {
         match whose(args, super::env(LOG_VAR).as_deref())? {
-            Whose::Ours => Self::create(&places()),
+            Whose::Ours => Self::create(&places()).map_err(|error| error.to_string()),
             Whose::Theirs(path) => Ok(Self {
                 path,
                 folder: None,
@@ -63,21 +63,16 @@ impl DebugFile {
     }
 
     /// Makes a file in the first of these places where that can be done.
-    fn create(places: &[PathBuf]) -> Result<Self, String> {
-        let mut why = "no place for a private file is known".to_owned();
-        for place in places {
-            match create_in(place) {
-                Ok((path, folder)) => {
-                    return Ok(Self {
-                        path,
-                        folder: Some(folder),
-                        checked: None,
-                    });
-                }
-                Err(error) => why = format!("no private file in {}: {error}", place.display()),
-            }
-        }
-        Err(why)
+    fn create(places: &[PathBuf]) -> io::Result<Self> {
+        Folder::in_first(places, |folder| {
+            let path = folder.path().join("debug.log");
+            private::file(&path)?;
+            Ok(Self {
+                path,
+                folder: Some(folder),
+                checked: None,
+            })
+        })
     }
 
     /// What comes before the user's own arguments.
@@ -121,14 +116,6 @@ impl DebugFile {
             .open(&self.path)?;
         file.set_len(0)?;
         Ok(true)
-    }
-}
-
-impl Drop for DebugFile {
-    fn drop(&mut self) {
-        if let Some(folder) = &self.folder {
-            let _ = fs::remove_dir_all(folder);
-        }
     }
 }
 
@@ -176,77 +163,6 @@ fn whose(args: &[OsString], level: Option<&OsStr>) -> Result<Whose, String> {
         return Err("the first argument may be a verb of the CLI".into());
     }
     Ok(Whose::Ours)
-}
-
-/// Where a private folder of ours may be, the best first.
-fn places() -> Vec<PathBuf> {
-    use etcetera::BaseStrategy as _;
-    let runtime = super::env("XDG_RUNTIME_DIR").map(PathBuf::from);
-    let runtime = runtime.filter(|folder| folder.is_absolute());
-    let state = etcetera::base_strategy::Xdg::new()
-        .ok()
-        .and_then(|dirs| dirs.state_dir());
-    let runtime = runtime.map(|folder| folder.join("claude-retry"));
-    let state = state.map(|folder| folder.join("claude-retry/run"));
-    runtime.into_iter().chain(state).collect()
-}
-
-/// Makes `<place>/<pid>-<random>/debug.log`: the file and its folder.
-fn create_in(place: &Path) -> io::Result<(PathBuf, PathBuf)> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(place)?;
-    let meta = fs::symlink_metadata(place)?;
-    if !meta.is_dir() || meta.uid() != geteuid().as_raw() || meta.mode() & 0o022 != 0 {
-        return Err(io::Error::other("others may write there"));
-    }
-    let name = format!("{}-{:016x}", std::process::id(), rand::random::<u64>());
-    let folder = place.join(name);
-    DirBuilder::new().mode(0o700).create(&folder)?;
-    let path = folder.join("debug.log");
-    let made = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&path);
-    match made {
-        Ok(_) => Ok((path, folder)),
-        Err(error) => {
-            let _ = fs::remove_dir(&folder);
-            Err(error)
-        }
-    }
-}
-
-/// Removes what wrappers that were killed have left.
-pub(super) fn sweep() {
-    for place in places() {
-        sweep_in(&place);
-    }
-}
-
-fn sweep_in(place: &Path) {
-    let Ok(entries) = fs::read_dir(place) else {
-        return;
-    };
-    for entry in entries.flatten() {
-        let folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-        if folder && owner(&entry.file_name()).is_some_and(is_dead) {
-            let _ = fs::remove_dir_all(entry.path());
-        }
-    }
-}
-
-/// The process in `<pid>-<16 hexadecimal digits>`.
-fn owner(name: &OsStr) -> Option<Pid> {
-    let (pid, random) = name.to_str()?.split_once('-')?;
-    let random = random.len() == 16 && random.bytes().all(|byte| byte.is_ascii_hexdigit());
-    random.then(|| Pid::from_raw(pid.parse().ok()?))?
-}
-
-fn is_dead(pid: Pid) -> bool {
-    test_kill_process(pid) == Err(rustix::io::Errno::SRCH)
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ use super::pty::{self, Pair, Pty};
 use super::signals::{self, Got, Signals};
 use super::transcript::Locator;
 use super::tty::{self, Tty};
-use super::{LaunchError, Log, NESTED_VAR, monitor, watchdog_env};
+use super::{LaunchError, Log, NESTED_VAR, monitor, private, watchdog_env};
 use crate::config::{HookMode, Settings, TranscriptMode};
 use crate::supervisor::retry_after::{Asked, last_refusal};
 use crate::supervisor::session::{
@@ -202,8 +202,8 @@ impl Driver {
         if let Some(Err(reason)) = &debug {
             log.append(&json!({ "event": "no-retry-after", "reason": reason }));
         }
-        if debug.is_some() {
-            debug_file::sweep();
+        if companion.is_some() || debug.is_some() {
+            tokio::spawn(async { private::sweep() });
         }
         let locator = (settings.transcript == TranscriptMode::Auto)
             .then(|| Locator::of_child(pty.child(), pty.session(), spawned_unix_ms))

@@ -12,6 +12,7 @@ mod job;
 mod log;
 mod monitor;
 mod outbound;
+mod private;
 mod program;
 mod pty;
 mod sessions;

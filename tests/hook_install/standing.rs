@@ -54,7 +54,12 @@ fn sessions_that_stand_at_an_error_are_named() {
         "/elsewhere/cut",
         &failed("API Error: Connection lost mid-response. The response above may be incomplete."),
     );
-    session(4, i32::MAX.unsigned_abs(), "/elsewhere/dead", &failed(THROTTLE));
+    session(
+        4,
+        i32::MAX.unsigned_abs(),
+        "/elsewhere/dead",
+        &failed(THROTTLE),
+    );
     // Another process has the number now.
     let reused = json!({"pid": pid(4), "sessionId": "0b6f34c5-0c7a-4a1e-9b57-d6f1a8f2c000",
         "cwd": "/elsewhere/reused", "startedAt": 1, "procStart": "1"});

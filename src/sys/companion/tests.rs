@@ -1,3 +1,4 @@
+use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
@@ -31,14 +32,16 @@ fn with_companion<F: Future<Output = ()>>(test: impl FnOnce(Companion) -> F) {
         .build()
         .expect("a runtime");
     runtime.block_on(async {
-        let companion = Companion::start_in(base.path()).expect("a companion");
+        let companion = Folder::create(base.path())
+            .and_then(Companion::start_in)
+            .expect("a companion");
         test(companion).await;
     });
 }
 
 /// A hook's process that has called.
 async fn calls(companion: &Companion, call: &Call) -> UnixStream {
-    let socket = companion.folder.0.join("socket");
+    let socket = companion.folder.path().join(SOCKET);
     let mut stream = UnixStream::connect(socket).await.expect("the socket");
     let mut line = serde_json::to_vec(call).expect("JSON");
     line.push(b'\n');
@@ -61,12 +64,12 @@ async fn news(companion: &mut Companion) -> Option<News> {
 #[test]
 fn the_folder_is_private_holds_the_plugin_and_goes() {
     with_companion(|companion| async move {
-        let folder = companion.folder.0.clone();
+        let folder = companion.folder.path().to_owned();
         for path in [&folder, &folder.join("plugin/hooks")] {
             let mode = fs::metadata(path).expect("a folder").permissions().mode();
             assert_eq!(mode & 0o077, 0, "{}", path.display());
         }
-        let [plugin, socket] = companion.paths();
+        let [plugin, socket] = paths(&companion.folder);
         assert!(socket.exists());
         let read = |file: &str| -> serde_json::Value {
             serde_json::from_slice(&fs::read(plugin.join(file)).expect(file)).expect("JSON")
@@ -163,7 +166,7 @@ fn behind_a_launcher_the_first_to_begin_in_our_terminal_session_is_ours() {
 fn nonsense_is_hung_up_on_and_the_next_call_is_heard() {
     with_companion(|mut companion| async move {
         for nonsense in ["\n", "{}\n", "GET / HTTP/1.1\r\n"] {
-            let socket = companion.folder.0.join("socket");
+            let socket = companion.folder.path().join(SOCKET);
             let mut stream = UnixStream::connect(socket).await.expect("the socket");
             stream.write_all(nonsense.as_bytes()).await.expect("a line");
             assert_eq!(told(stream).await, "");
@@ -174,36 +177,6 @@ fn nonsense_is_hung_up_on_and_the_next_call_is_heard() {
 }
 
 #[test]
-fn only_what_dead_wrappers_of_this_machine_left_is_swept() {
-    let base = tempfile::tempdir().expect("a folder");
-    let make = |name: &str| {
-        let path = base.path().join(name);
-        fs::create_dir(&path).expect("a folder");
-        path
-    };
-    let (host, nobody) = (host(), i32::MAX);
-    let leave = |name: &str| {
-        let path = make(name);
-        // A socket that nobody listens to any more.
-        drop(std::os::unix::net::UnixListener::bind(path.join("socket")).expect("a socket"));
-        path
-    };
-    let dead = leave(&format!("{host}-{nobody}-0a"));
-    let alive = leave(&format!("{host}-{}-0b", std::process::id()));
-    let elsewhere = leave(&format!("{host}x-{nobody}-0c"));
-    let starting = make(&format!("{host}-{nobody}-0d"));
-    let contained = make(&format!("{host}-{nobody}-0e"));
-    let listener = std::os::unix::net::UnixListener::bind(contained.join("socket"));
-    let other = make("something-else");
-    sweep(base.path());
-    assert!(!dead.exists());
-    for kept in [&alive, &elsewhere, &starting, &contained, &other] {
-        assert!(kept.exists(), "{}", kept.display());
-    }
-    drop(listener);
-}
-
-#[test]
 fn a_place_that_will_not_do_is_an_error_that_names_it() {
     let base = tempfile::tempdir().expect("a folder");
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -211,15 +184,13 @@ fn a_place_that_will_not_do_is_an_error_that_names_it() {
         .build()
         .expect("a runtime");
     let _context = runtime.enter();
-    let error = |path: PathBuf| {
-        Companion::start_in(&path)
-            .expect_err("no place")
-            .to_string()
+    let error = |name: &str| {
+        let place = base.path().join(name);
+        let error = Folder::in_first(&[place], Companion::start_in).expect_err("no place");
+        error.to_string()
     };
-    assert!(error(base.path().join("x".repeat(100))).contains("too long"));
-    assert!(error(base.path().join("a:b")).contains("colon"));
-    fs::write(base.path().join("file"), "").expect("a file");
-    error(base.path().join("file"));
+    assert!(error(&"x".repeat(100)).contains("too long"));
+    assert!(error("a:b").contains("colon"));
 }
 
 #[test]
