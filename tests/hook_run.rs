@@ -313,7 +313,11 @@ fn a_cli_that_did_not_run_the_hook_counts_for_nothing() {
 #[test]
 fn what_cannot_be_claimed_is_left_alone() {
     let home = Home::new("10ms");
-    fs::write(home.dir.path().join("run"), "no folder").expect("a file");
+    for place in ["run", ".local"] {
+        let place = home.dir.path().join(place);
+        let _ = fs::remove_dir_all(&place);
+        fs::write(place, "no folder").expect("a file");
+    }
     home.run(&[]).end().let_go();
 }
 

@@ -154,22 +154,55 @@ fn a_draft_that_reads_like_the_message_is_a_draft() {
 }
 
 #[test]
-fn under_a_dialog_the_turn_begins_when_that_closes_and_the_bar_says_so() {
+fn under_a_dialog_nothing_is_asked_for_until_that_closes_and_the_bar_says_so() {
+    for (draft, turn) in [("", "continue"), ("my draft", "(woken)")] {
+        let mut world = throttled(settings());
+        world.outside.draft = draft.into();
+        world.outside.face = Face::Dialog;
+        draw(&mut world);
+        world.run_for(S(60));
+        assert!(world.answers.is_empty());
+        let shown = String::from_utf8_lossy(&world.tty).into_owned();
+        assert!(shown.contains("goes on when the dialog closes"));
+        assert!(matches!(world.session.state(), State::HoldingOff { .. }));
+        let frame = world.outside.closes();
+        world.event(Event::ChildOutput(&frame));
+        world.run_for(S(1));
+        assert_eq!(turns(&world), ["hello", turn]);
+        assert_eq!(world.outside.draft, draft);
+        assert_eq!(count(&world, "resumed"), 1);
+    }
+}
+
+#[test]
+fn what_the_dialog_did_to_the_conversation_ends_the_wait() {
+    // Another conversation is picked: this one's error is gone from the screen, and its hook tells nothing.
     let mut world = throttled(settings());
     world.outside.face = Face::Dialog;
     draw(&mut world);
     world.run_for(S(60));
-    assert_eq!(world.answers, [(FIRST, Answer::Resume)]);
-    assert_eq!(turns(&world), ["hello"]);
-    let shown = String::from_utf8_lossy(&world.tty).into_owned();
-    assert!(shown.contains("goes on when the dialog closes"));
-    assert!(matches!(world.session.state(), State::Settling { .. }));
+    world.outside.conversation.clear();
     let frame = world.outside.closes();
     world.event(Event::ChildOutput(&frame));
-    world.run_for(S(1));
-    assert_eq!(turns(&world), ["hello", "(woken)"]);
-    assert_eq!(world.session.state(), &State::Watching);
-    assert_eq!(count(&world, "resumed"), 1);
+    world.run_for(S(60));
+    assert_eq!(turns(&world), ["hello"]);
+    assert_eq!(world.answers, [(FIRST, Answer::LetGo)]);
+}
+
+#[test]
+fn a_turn_that_was_taken_back_is_not_resumed() {
+    // A rewind: the error leaves the screen, the message comes back as a draft, the transcript says nothing.
+    let mut world = throttled(settings());
+    world.outside.conversation.clear();
+    world.outside.draft = "hello".into();
+    draw(&mut world);
+    world.run_for(S(60));
+    assert_eq!(turns(&world), ["hello"]);
+    assert!(world.answers.is_empty());
+    types(&mut world, "\x15");
+    world.run_for(S(60));
+    assert_eq!(turns(&world), ["hello"]);
+    assert_eq!(world.answers, [(FIRST, Answer::LetGo)]);
 }
 
 #[test]
@@ -312,11 +345,71 @@ fn what_covers_the_screen_does_not_hide_a_failed_turn() {
     let now = world.now().unix_ms;
     drop(world.outside.fails(now, THROTTLE));
     // The dialog covers where it stands.
-    world.outside.conversation.pop();
+    let error = world.outside.conversation.pop().expect("the error");
     draw(&mut world);
     tells(&mut world, FIRST, failure());
     world.run_for(WAIT + S(12));
-    assert_eq!(world.answers, [(FIRST, Answer::Resume)]);
+    assert!(matches!(world.session.state(), State::HoldingOff { .. }));
+    world.outside.conversation.push(error);
+    let frame = world.outside.closes();
+    world.event(Event::ChildOutput(&frame));
+    world.run_for(S(1));
+    assert_eq!(turns(&world), ["hello", "continue"]);
+}
+
+#[test]
+fn an_error_that_is_not_on_the_open_screen_is_not_acted_on() {
+    let mut world = asked(settings());
+    let now = world.now().unix_ms;
+    drop(world.outside.fails(now, THROTTLE));
+    world.outside.conversation.pop();
+    draw(&mut world);
+    tells(&mut world, FIRST, failure());
+    world.run_for(S(60));
+    assert_eq!(turns(&world), ["hello"]);
+    assert_eq!(world.answers, [(FIRST, Answer::LetGo)]);
+}
+
+#[test]
+fn a_prompt_that_takes_nothing_is_given_up_where_the_hook_is_not_wanted() {
+    let mut world = throttled(Settings {
+        resume: ResumeMode::Type,
+        ..settings()
+    });
+    world.outside.deaf = true;
+    world.run_for(S(300));
+    assert_eq!((count(&world, "typing"), count(&world, "gave-up")), (2, 1));
+    assert_eq!(world.answers, [(FIRST, Answer::LetGo)]);
+}
+
+#[test]
+fn an_event_that_comes_late_opens_the_way() {
+    let mut world = throttled(Settings {
+        resume: ResumeMode::Hook,
+        ..settings()
+    });
+    world.event(Event::HookGone(FIRST));
+    world.run_for(S(60));
+    assert_eq!(turns(&world), ["hello"]);
+    tells(&mut world, 2, failure());
+    world.run_for(S(1));
+    assert_eq!(turns(&world), ["hello", "(woken)"]);
+}
+
+#[test]
+fn the_next_error_keeps_its_own_hook_where_the_transcript_lags() {
+    let mut world = throttled(settings());
+    world.event(Event::HookGone(FIRST));
+    types(&mut world, "never mind");
+    let before = world.outside.report.clone();
+    types(&mut world, "\r");
+    tells(&mut world, 102, Happened::UserPromptSubmit);
+    fails(&mut world);
+    let now = std::mem::replace(&mut world.outside.report, before);
+    tells(&mut world, 2, failure());
+    world.outside.report = now;
+    world.run_for(S(30));
+    assert_eq!(turns(&world), ["hello", "never mind", "continue"]);
 }
 
 #[test]

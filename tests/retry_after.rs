@@ -232,6 +232,7 @@ fn shell(words: &str, folder: &Path) -> Command {
     let mut command = wrapped(&cli);
     command
         .env("CLAUDE_RETRY_RETRY_AFTER", "on")
+        .env("CLAUDE_RETRY_HOOK", "off")
         .env("CLAUDE_RETRY_LOG", folder.join("log"))
         .env("XDG_RUNTIME_DIR", folder.join("run"))
         .env("XDG_STATE_HOME", folder.join("state"))
@@ -325,7 +326,7 @@ fn without_a_place_the_cli_runs_all_the_same() {
     assert_eq!(terminal.value("level"), "unset");
     assert!(terminal.finish().1.success());
     let log = fs::read_to_string(folder.path().join("log")).expect("a log");
-    assert!(log.contains("no private file in"), "{log}");
+    assert!(log.contains("no-retry-after"), "{log}");
 }
 
 #[test]

@@ -80,6 +80,17 @@ pub struct Sight {
     pub worked: Option<Duration>,
 }
 
+/// What came of a claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// We are the only one that acts on the error.
+    Ours,
+    /// Another hook acts on it, or did.
+    Taken,
+    /// It cannot be told.
+    Impossible,
+}
+
 /// What to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -225,9 +236,12 @@ impl Alone {
         }
     }
 
-    /// Are we the only one that acts on the error?
-    pub fn claimed(&mut self, now: Now, alone: bool) -> Step {
-        if let (Some(wait), true) = (&self.wait, alone) {
+    /// What came of [`Step::Claim`].
+    pub fn claimed(&mut self, now: Now, claim: Claim) -> Step {
+        if claim == Claim::Impossible {
+            return nothing("there is no folder to claim the error in");
+        }
+        if let (Some(wait), Claim::Ours) = (&self.wait, claim) {
             let due = now.elapsed + wait.total.saturating_sub(LAST_LOOK);
             self.state = State::Waiting { due };
             return Step::LookAt((now.elapsed + NOW_AND_THEN).min(due));

@@ -86,6 +86,9 @@ pub enum Unreadable {
     /// Not the JSON object that the CLI gives to its hooks.
     #[error("not what Claude Code tells its hooks: {0}")]
     Shape(String),
+    /// Of an agent below the conversation: the CLI sees to those itself.
+    #[error("an event of a subagent")]
+    Agent,
     /// An event that no hook of ours is for.
     #[error("the event {0:?} is not one of ours")]
     Event(String),
@@ -104,9 +107,14 @@ pub fn read(stdin: &[u8]) -> Result<HookEvent, Unreadable> {
         transcript_path: PathBuf,
         #[serde(default)]
         last_assistant_message: Value,
+        #[serde(default)]
+        agent_id: Value,
     }
     let fields: Fields =
         serde_json::from_slice(stdin).map_err(|error| Unreadable::Shape(error.to_string()))?;
+    if !fields.agent_id.is_null() {
+        return Err(Unreadable::Agent);
+    }
     let happened = match fields.hook_event_name.as_str() {
         "SessionStart" => Happened::SessionStart,
         "UserPromptSubmit" => Happened::UserPromptSubmit,

@@ -7,7 +7,8 @@
 //! | --- | --- | --- |
 //! | busy | any | wait: the turn has not ended |
 //! | no error, or one that is not in the catalogue, and no `StopFailure` | any | keep out |
-//! | no error, or one that is not in the catalogue, and a `StopFailure` | a new transient error | **act**: a dialog or a view may cover the screen |
+//! | no error, the prompt in plain sight, and a `StopFailure` | any | wait (the screen lags), then keep out |
+//! | no error, but something over the prompt, or one that is not in the catalogue, and a `StopFailure` | a new transient error | **act** |
 //! | an error that is not transient, and no `StopFailure` | any | keep out |
 //! | an error that is not transient, and a `StopFailure` | any | wait (the screen lags), then keep out |
 //! | a class that `retry-on` leaves out | any | keep out |
@@ -47,6 +48,9 @@ pub const PATIENCE: Duration = Duration::from_secs(2);
 /// The reason while a hook that lives has not told of the error.
 pub const HOOK_SILENT: &str = "the companion hook has not told of this error";
 
+/// The reason while the error is not on a screen that should show it.
+pub const NOT_IN_SIGHT: &str = "the error is not in sight";
+
 const LEFT_OUT: &str = "retry-on leaves this class out";
 
 /// What the companion hook says.
@@ -67,6 +71,8 @@ pub struct Witnesses<'a> {
     pub banner: Option<&'a Banner>,
     /// The CLI is at work.
     pub busy: bool,
+    /// Something stands where the prompt was, and may cover the error.
+    pub covered: bool,
     /// What the companion hook says.
     pub hook: HookWitness<'a>,
     /// What the transcript says.
@@ -128,6 +134,7 @@ pub fn judge(w: &Witnesses<'_>) -> Verdict {
         None if !told => {
             return Verdict::KeepOut("no error ends the conversation on the screen");
         }
+        None if !w.covered => return Verdict::Wait(NOT_IN_SIGHT),
         Some(Reading::Unknown) | None => None,
     };
     if class.is_some_and(|class| !w.retry_on.contains(&class)) {

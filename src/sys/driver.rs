@@ -508,6 +508,8 @@ impl Driver {
         self.to_tty.push(&mut self.outbox.tty);
         self.to_child.push(&mut self.outbox.child);
         if let Some(failure) = self.session.take_failure() {
+            // Nobody would answer the hooks any more: who waits is let go.
+            self.companion = None;
             self.log
                 .append(&json!({ "event": "failed", "error": failure }));
         }

@@ -18,7 +18,7 @@ use self::wrapper::Told;
 use super::Log;
 use super::clock::{self, Clock};
 use crate::config::{self, HookMode, Settings};
-use crate::supervisor::alone::{Alone, Outcome, Step};
+use crate::supervisor::alone::{Alone, Claim, Outcome, Step};
 use crate::supervisor::hook::{self, Happened, HookEvent};
 
 /// No event is longer; a prompt stands in some.
@@ -62,7 +62,8 @@ pub fn run(wrapped: bool) -> End {
         Told::Resume => return End::Resume,
         Told::Nothing => return End::Nothing,
         Told::Foreign | Told::NoWrapper if wrapped => return End::Nothing,
-        Told::NoWrapper if wrapper::is_around(&cli) => return End::Nothing,
+        // It does without the hook, or does not know the CLI behind a launcher: it types.
+        Told::Foreign | Told::NoWrapper if wrapper::is_around(&cli) => return End::Nothing,
         Told::Foreign | Told::NoWrapper => {}
     }
     match event.happened {
@@ -102,7 +103,7 @@ fn supervise(event: &HookEvent, text: String, mut cli: Cli) -> End {
             Step::Claim(uuid) => {
                 let claimed = claim::claim(&session, &uuid, clock::unix_ms());
                 let step = alone.claimed(clock.now(), claimed);
-                if let (true, Some(wait)) = (claimed, alone.wait()) {
+                if let (Claim::Ours, Some(wait)) = (claimed, alone.wait()) {
                     log.append(&json!({
                         "event": "hook-waiting", "by": "hook", "session": session, "uuid": wait.uuid,
                         "class": wait.class.name(), "attempt": wait.attempt, "max": max,

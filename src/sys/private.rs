@@ -9,15 +9,11 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use rustix::process::{Pid, geteuid, test_kill_process};
 
 /// The name of a socket in the folder, which tells to all the world that its wrapper lives.
 pub(super) const SOCKET: &str = "socket";
-/// A folder without a socket may be of a wrapper that starts, unless it is older.
-const STARTING: Duration = Duration::from_mins(1);
-
 /// A folder of our own, removed when dropped.
 #[derive(Debug)]
 pub(super) struct Folder(PathBuf);
@@ -52,7 +48,7 @@ impl Folder {
         let mut why = io::Error::other("neither XDG_RUNTIME_DIR nor HOME is set");
         for place in places {
             match Self::create(place).and_then(&make) {
-                Ok(made) => return Ok(made),
+                Ok(it) => return Ok(it),
                 Err(error) => why = io::Error::other(format!("{}: {error}", place.display())),
             }
         }
@@ -129,14 +125,11 @@ fn is_left_behind(folder: &Path) -> bool {
         return false;
     }
     // In another container the process may be alive; its socket tells.
-    match UnixStream::connect(folder.join(SOCKET)) {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => true,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let age = fs::metadata(folder).and_then(|meta| meta.modified());
-            age.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > STARTING))
-        }
-        _ => false,
-    }
+    let socket = UnixStream::connect(folder.join(SOCKET));
+    socket.is_err_and(|error| {
+        let gone = [io::ErrorKind::ConnectionRefused, io::ErrorKind::NotFound];
+        gone.contains(&error.kind())
+    })
 }
 
 /// This machine's name, as a part of a file's: folders of other machines may stand beside ours.
@@ -208,15 +201,15 @@ mod tests {
         let dead = leave(&format!("{host}-{nobody}-0000000a"));
         let alive = leave(&format!("{host}-{}-0000000b", std::process::id()));
         let elsewhere = leave(&format!("{host}x-{nobody}-0000000c"));
-        let starting = make(&format!("{host}-{nobody}-0000000d"));
+        let without = make(&format!("{host}-{nobody}-0000000d"));
         let contained = make(&format!("{host}-{nobody}-0000000e"));
         let listener = UnixListener::bind(contained.join(SOCKET));
         let other = leave(&format!("{host}-{nobody}-notes"));
         let link = base.path().join(format!("{host}-{nobody}-0000000f"));
         std::os::unix::fs::symlink(&other, &link).expect("a link");
         sweep_in(base.path());
-        assert!(!dead.exists());
-        for kept in [&alive, &elsewhere, &starting, &contained, &other, &link] {
+        assert!(!dead.exists() && !without.exists());
+        for kept in [&alive, &elsewhere, &contained, &other, &link] {
             assert!(kept.exists(), "{}", kept.display());
         }
         drop(listener);

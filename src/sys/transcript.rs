@@ -89,17 +89,24 @@ impl Locator {
 
     /// Reads the last turn of the transcript that is named, or looks for it.
     pub fn look(&self, named: Option<&Path>) -> Report {
-        let file = if let Some(named) = named {
-            Some(named.to_owned())
-        } else if let Some(session) = self.session() {
-            self.file_of(&session)
-        } else if let Some(file) = self.file_by_times() {
-            Some(file)
-        } else {
-            return Report::Unknown;
+        let file = match self.file(named) {
+            Ok(file) => file,
+            Err(report) => return report,
         };
-        let turn = file.and_then(|file| read_last_turn(&file).ok().flatten());
+        let turn = read_last_turn(&file).ok().flatten();
         turn.map_or(Report::Pending, Report::Turn)
+    }
+
+    /// The transcript, or what there is to be said without it.
+    fn file(&self, named: Option<&Path>) -> Result<PathBuf, Report> {
+        match (named, self.session()) {
+            // Also where the hook has named another: it does not tell of every /clear and /resume.
+            (named, Some(session)) if named.is_none_or(|named| !is_of(named, &session)) => {
+                self.file_of(&session).ok_or(Report::Pending)
+            }
+            (Some(named), _) => Ok(named.to_owned()),
+            (None, _) => self.file_by_times().ok_or(Report::Unknown),
+        }
     }
 
     /// The session file of our CLI. Files of killed CLIs stay behind and their numbers are used again, so
@@ -182,6 +189,11 @@ pub fn config_dir() -> Option<PathBuf> {
     super::env("CLAUDE_CONFIG_DIR")
         .map(PathBuf::from)
         .or_else(|| Some(Path::new(&super::env("HOME")?).join(".claude")))
+}
+
+/// Is this the transcript of the session?
+fn is_of(file: &Path, session: &SessionFile) -> bool {
+    file.file_stem() == Some(OsStr::new(&session.session_id))
 }
 
 /// The only item, if there is one and no other.
@@ -324,12 +336,22 @@ mod tests {
         }
 
         fn found(&self) -> Option<PathBuf> {
-            let session = self.locator.session();
-            session.map_or_else(
-                || self.locator.file_by_times(),
-                |session| self.locator.file_of(&session),
-            )
+            self.locator.file(None).ok()
         }
+    }
+
+    #[test]
+    fn what_the_hook_names_counts_until_the_cli_is_elsewhere() {
+        let home = home();
+        let named = Path::new("/elsewhere").join(format!("{ID}.jsonl"));
+        let file = || home.locator.file(Some(&named));
+        assert_eq!(file(), Ok(named.clone()), "no session file");
+        home.session(home.locator.child, ID, "/home/dev/my proj", 10_500);
+        assert_eq!(file(), Ok(named.clone()), "the same session");
+        home.session(home.locator.child, OTHER, "/home/dev/my proj", 10_500);
+        assert_eq!(file(), Err(Report::Pending), "/clear");
+        let other = home.write(&format!("projects/-home-dev-my-proj/{OTHER}.jsonl"), "");
+        assert_eq!(file(), Ok(other), "/resume");
     }
 
     #[test]

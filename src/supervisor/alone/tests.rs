@@ -73,7 +73,7 @@ impl Play {
 
     fn claim(&mut self) -> Step {
         assert_eq!(self.look(), Step::Claim("e1".into()));
-        self.alone.claimed(self.now(), true)
+        self.alone.claimed(self.now(), Claim::Ours)
     }
 
     /// Goes on with nothing changed, for as long as another look is asked for before `until`.
@@ -94,7 +94,7 @@ impl Play {
     fn end(&mut self) -> (u64, Outcome) {
         let mut step = self.look();
         if let Step::Claim(_) = step {
-            step = self.alone.claimed(self.now(), true);
+            step = self.alone.claimed(self.now(), Claim::Ours);
         }
         self.finish(step)
     }
@@ -317,7 +317,7 @@ fn a_cli_that_tells_nothing_of_itself_is_no_hindrance() {
 fn of_two_hooks_for_one_error_one_acts() {
     let mut play = play(settings());
     assert_eq!(play.look(), Step::Claim("e1".into()));
-    let step = play.alone.claimed(play.now(), false);
+    let step = play.alone.claimed(play.now(), Claim::Taken);
     assert_eq!(play.finish(step), (2000, no(TAKEN)));
     assert_eq!(play.alone.wait(), None);
 }
@@ -326,11 +326,11 @@ fn of_two_hooks_for_one_error_one_acts() {
 fn an_error_that_was_acted_on_may_be_the_one_before() {
     let mut play = play(settings());
     assert_eq!(play.look(), Step::Claim("e1".into()));
-    let step = play.alone.claimed(play.now(), false);
+    let step = play.alone.claimed(play.now(), Claim::Taken);
     play.run(step, 1000);
     play.sight.report = error("e2", THROTTLE, 2);
     assert_eq!(play.look(), Step::Claim("e2".into()));
-    let step = play.alone.claimed(play.now(), true);
+    let step = play.alone.claimed(play.now(), Claim::Ours);
     assert_eq!(play.finish(step), (9000, Outcome::Resume));
 }
 
@@ -347,7 +347,7 @@ fn the_error_before_may_even_have_been_free() {
     play.run(step, 1500);
     play.sight.report = error("e2", THROTTLE, 2);
     assert_eq!(play.look(), Step::Claim("e2".into()));
-    let step = play.alone.claimed(play.now(), true);
+    let step = play.alone.claimed(play.now(), Claim::Ours);
     assert_eq!(play.finish(step), (9500, Outcome::Resume));
 }
 

@@ -46,6 +46,8 @@ fn what_is_not_for_us_is_told_apart() {
             "{broken}"
         );
     }
+    let agents = of("StopFailure").replace('}', r#","agent_id":"a1"}"#);
+    assert_eq!(read(agents.as_bytes()), Err(Unreadable::Agent));
     // The text is not promised.
     let event = read(of("StopFailure").as_bytes()).expect("an event");
     let text = String::new();

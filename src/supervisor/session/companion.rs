@@ -169,16 +169,19 @@ impl Session {
         }
     }
 
-    /// The same for the wait that runs. A second event of the same error stays until that is dealt with: it
+    /// The same for the wait that runs; true if there was one to be attached. A second event of the same error stays until that is dealt with: it
     /// may also be the first word of another.
-    pub(super) fn attach_to_state(&mut self) {
+    pub(super) fn attach_to_state(&mut self) -> bool {
         let Some(mut wait) = self.state.wait().cloned() else {
-            return;
+            return false;
         };
+        let before = wait.hook;
         self.attach_failure(&mut wait);
+        let attached = wait.hook != before;
         if let Some(running) = self.state.wait_mut() {
             *running = wait;
         }
+        attached
     }
 
     /// What was told and not judged needs nothing of the hook.

@@ -18,7 +18,7 @@ use super::banner::Banner;
 use super::hook::{Answer, HookEvent, HookId};
 use super::keys::{Kind, Reader};
 use super::prompt::Prompt;
-use super::retry::{State, Tries, Wait, Way};
+use super::retry::{State, Tries, Wait};
 use super::retry_after::Asked;
 use super::transcript::Report;
 use super::typing::{Shown, Why};
@@ -158,8 +158,6 @@ const ASK_AGAIN: Duration = Duration::from_secs(2);
 /// A pause's end, without the hook and with it.
 const WHEN_EMPTY: &str = "goes on when the prompt is empty";
 const WHEN_LEFT_ALONE: &str = "goes on when you stop typing";
-/// The CLI starts the turn that the hook asked for once nothing is open.
-const WAKES_LATER: &str = "goes on when the dialog closes";
 /// A terminal that left so many cursor questions unanswered does not know them.
 const ASK_AT_MOST: u32 = 3;
 
@@ -472,11 +470,6 @@ impl Session {
                 (wait, Phase::Paused(when))
             }
             State::HoldingOff { wait, reason, .. } => (wait, Phase::HoldingOff(reason)),
-            State::Settling {
-                wait,
-                by: Way::Hook,
-                ..
-            } if self.is_covered() => (wait, Phase::HoldingOff(WAKES_LATER)),
             State::LastLook(wait) | State::Typing { wait, .. } | State::Settling { wait, .. } => {
                 (wait, Phase::Resuming)
             }

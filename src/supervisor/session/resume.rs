@@ -13,7 +13,7 @@ use crate::supervisor::prompt::Prompt;
 use crate::supervisor::retry::{State, Wait, Way};
 use crate::supervisor::transcript::Report;
 use crate::supervisor::typing::{Outcome, Shown, Typing, Why};
-use crate::supervisor::verdict::Verdict;
+use crate::supervisor::verdict::{NOT_IN_SIGHT, Verdict};
 
 /// A reason that is not to be seen on the screen is looked at again after this.
 const HOLD: Duration = Duration::from_secs(1);
@@ -25,8 +25,6 @@ const REFUSALS: u32 = 2;
 const AFTER_USER: Duration = Duration::from_secs(1);
 /// From CR to the turn's beginning at most.
 const SETTLE: Duration = Duration::from_secs(5);
-/// Between two looks while something stands over the prompt.
-const COVERED_LOOK: Duration = Duration::from_secs(1);
 /// Between two looks while it should begin.
 const SETTLE_LOOK: Duration = Duration::from_millis(100);
 
@@ -56,11 +54,18 @@ impl Session {
             Report::Unknown | Report::Pending => None,
         };
         if newest != wait.failure.uuid.as_ref() {
-            self.stand_down(t, "the conversation went on", out);
+            self.went_on(t, out);
+            return;
+        }
+        // Taken back by a rewind, perhaps, which the transcript does not tell.
+        if self.view.banner.is_none()
+            && matches!(self.view.prompt, Prompt::Draft(_) | Prompt::Shell)
+        {
+            self.hold_off(t, wait, NOT_IN_SIGHT, Duration::ZERO, out);
             return;
         }
         let Some(way) = self.way(&wait) else {
-            let reason = self.no_way();
+            let reason = self.no_way(&wait);
             self.hold_off(t, wait, reason, Duration::ZERO, out);
             return;
         };
@@ -89,7 +94,8 @@ impl Session {
     pub(super) fn way(&self, wait: &Wait) -> Option<Way> {
         let mode = self.settings.resume;
         let typing = self.view.prompt == Prompt::Free && mode != ResumeMode::Hook;
-        let hook = wait.hook.is_some() && mode != ResumeMode::Type;
+        // What a dialog does may change the conversation, and what the CLI was told cannot be taken back.
+        let hook = self.may_wake(wait) && !self.is_dialog();
         if typing && !(hook && wait.refused > 0) {
             Some(Way::Typing)
         } else {
@@ -97,12 +103,22 @@ impl Session {
         }
     }
 
-    /// Why none is.
-    fn no_way(&self) -> &'static str {
-        if self.view.prompt == Prompt::Free {
-            "no hook in this session, and resume = hook"
-        } else {
-            self.view.prompt.why()
+    /// Is there a hook's process that is to resume where typing cannot?
+    fn may_wake(&self, wait: &Wait) -> bool {
+        wait.hook.is_some() && self.settings.resume != ResumeMode::Type
+    }
+
+    /// A dialog is open, or something that is not known.
+    fn is_dialog(&self) -> bool {
+        matches!(self.view.prompt, Prompt::Dialog | Prompt::None)
+    }
+
+    /// Why no way is open.
+    pub(super) fn no_way(&self, wait: &Wait) -> &'static str {
+        match self.view.prompt {
+            Prompt::Free => "no hook in this session, and resume = hook",
+            Prompt::Dialog if self.may_wake(wait) => "goes on when the dialog closes",
+            _ => self.view.prompt.why(),
         }
     }
 
@@ -136,7 +152,7 @@ impl Session {
         });
     }
 
-    /// Something stands over the prompt: the CLI does not start a turn before it is closed.
+    /// Something stands where the prompt was, and may cover the conversation's end.
     pub(super) fn is_covered(&self) -> bool {
         !matches!(
             self.view.prompt,
@@ -220,7 +236,7 @@ impl Session {
     }
 
     fn refused(&mut self, t: Duration, wait: Wait, out: &mut Outbox) {
-        if wait.refused >= REFUSALS && wait.hook.is_none() {
+        if wait.refused >= REFUSALS && !self.may_wake(&wait) {
             let why = "the prompt did not take the message".to_owned();
             self.give_up(t, wait, why, out);
         } else {
@@ -230,7 +246,6 @@ impl Session {
     }
 
     pub(super) fn look_at_settling(&mut self, t: Duration, out: &mut Outbox) {
-        let covered = self.is_covered();
         let State::Settling {
             wait,
             since,
@@ -245,14 +260,6 @@ impl Session {
             return;
         }
         let by = *by;
-        if by == Way::Hook && covered {
-            // The turn begins when that closes, whenever the user does so.
-            *since = t;
-            *next_look = t + COVERED_LOOK;
-            self.draw_due = Some(t);
-            self.ask_transcript(t, out);
-            return;
-        }
         if t >= *since + SETTLE {
             let mut wait = wait.clone();
             if by == Way::Typing && self.view.shown == Shown::Message {

@@ -196,6 +196,15 @@ impl Session {
         self.schedule_look(t);
     }
 
+    /// The conversation has other turns by now: the error is history, also where a later one has the same
+    /// words and is not in the file yet.
+    pub(super) fn went_on(&mut self, t: Duration, out: &mut Outbox) {
+        if let Some(wait) = self.state.wait().cloned() {
+            self.remember(&wait);
+        }
+        self.stand_down(t, "the conversation went on", out);
+    }
+
     pub(super) fn ask_transcript(&mut self, t: Duration, out: &mut Outbox) {
         match self.settings.transcript {
             TranscriptMode::Auto => {
@@ -218,10 +227,15 @@ impl Session {
             State::Settling { .. } => self.on_settling_report(t, report, out),
             State::Waiting(wait) | State::Paused { wait, .. } | State::HoldingOff { wait, .. } => {
                 if let Report::Turn(turn) = report {
-                    if Some(&turn.uuid) == wait.failure.uuid.as_ref() {
-                        self.attach_to_state();
-                    } else {
-                        self.stand_down(t, "the conversation went on", out);
+                    if Some(&turn.uuid) != wait.failure.uuid.as_ref() {
+                        self.went_on(t, out);
+                    } else if self
+                        .entered_ms
+                        .is_none_or(|entered| entered <= turn.unix_ms)
+                        && self.attach_to_state()
+                    {
+                        // A way to resume may be open now.
+                        self.schedule_look(t);
                     }
                 }
             }
@@ -233,6 +247,7 @@ impl Session {
         verdict::judge(&Witnesses {
             banner: self.view.banner.as_ref(),
             busy: self.view.busy,
+            covered: self.is_covered(),
             hook: self.hook_witness(),
             report,
             handled: &self.handled,
@@ -316,15 +331,19 @@ impl Session {
 
     /// This error is dealt with: it is never acted on again.
     pub(super) fn settle_error(&mut self, wait: &Wait) {
+        self.remember(wait);
+        self.busy_seen = false;
+        self.forget_turn();
+        self.rejected = self.view.banner.as_ref().map(|banner| banner.text.clone());
+    }
+
+    fn remember(&mut self, wait: &Wait) {
         if let Some(uuid) = &wait.failure.uuid {
             if self.handled.len() == REMEMBERED {
                 self.handled.remove(0);
             }
             self.handled.push(uuid.clone());
         }
-        self.busy_seen = false;
-        self.forget_turn();
-        self.rejected = self.view.banner.as_ref().map(|banner| banner.text.clone());
     }
 
     fn on_turn_end(&mut self, report: &Report, out: &mut Outbox) {
@@ -364,7 +383,7 @@ impl Session {
                 if self.way(&wait).is_some() {
                     self.begin_last_look(t, wait, out);
                 } else {
-                    let reason = self.view.prompt.why();
+                    let reason = self.no_way(&wait);
                     self.hold_off(t, wait, reason, Duration::ZERO, out);
                 }
             }

@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use super::super::env;
+use crate::supervisor::alone::Claim;
 
 /// A claim is of no use any more after this time, in milliseconds: a day.
 const KEPT_MS: u64 = 24 * 3600 * 1000;
@@ -14,22 +14,34 @@ const KEPT_MS: u64 = 24 * 3600 * 1000;
 /// Are we the first to act on this error of this session?
 ///
 /// The claim stays when we have ended: an error is acted on once, however late another hook for it starts.
-/// Claims of days gone by are removed on the way. No where it cannot be told.
-pub(super) fn claim(session: &str, uuid: &str, now_ms: u64) -> bool {
-    let (Some(folder), true) = (folder(), is_plain(session) && is_plain(uuid)) else {
-        return false;
-    };
-    claim_in(&folder, &format!("{session}-{uuid}"), now_ms).is_ok()
+/// Claims of days gone by are removed on the way.
+pub(super) fn claim(session: &str, uuid: &str, now_ms: u64) -> Claim {
+    if !is_plain(session) || !is_plain(uuid) {
+        return Claim::Impossible;
+    }
+    claim_in_first(&folders(), &format!("{session}-{uuid}"), now_ms)
 }
 
-/// Those of one user run in one environment.
-fn folder() -> Option<PathBuf> {
+/// The hooks of one CLI have one environment, and so take the same folder.
+fn folders() -> Vec<PathBuf> {
     use etcetera::BaseStrategy as _;
-    let base = match env("XDG_RUNTIME_DIR") {
-        Some(runtime) => PathBuf::from(runtime),
-        None => etcetera::base_strategy::Xdg::new().ok()?.state_dir()?,
+    let Ok(dirs) = etcetera::base_strategy::Xdg::new() else {
+        return Vec::new();
     };
-    Some(base.join("claude-retry/hook"))
+    let runtime = dirs.runtime_dir().filter(|dir| dir.is_dir());
+    let bases = runtime.into_iter().chain(dirs.state_dir());
+    bases.map(|base| base.join("claude-retry/hook")).collect()
+}
+
+fn claim_in_first(folders: &[PathBuf], name: &str, now_ms: u64) -> Claim {
+    for folder in folders {
+        match claim_in(folder, name, now_ms) {
+            Ok(()) => return Claim::Ours,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Claim::Taken,
+            Err(_) => {}
+        }
+    }
+    Claim::Impossible
 }
 
 /// Fit for a file's name.
@@ -86,6 +98,18 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_that_is_no_good_is_passed_over_and_none_is_not_somebody_elses() {
+        let tmp = tempfile::tempdir().expect("a folder");
+        let file = tmp.path().join("file");
+        fs::write(&file, "").expect("a file");
+        let folders = [file.join("hook"), tmp.path().join("hook")];
+        let claim = |folders: &[PathBuf]| claim_in_first(folders, "s-1", now_ms());
+        assert_eq!(claim(&folders), Claim::Ours);
+        assert_eq!(claim(&folders), Claim::Taken);
+        assert_eq!(claim(&folders[..1]), Claim::Impossible);
+    }
+
+    #[test]
     fn of_many_at_once_one_has_it() {
         let tmp = tempfile::tempdir().expect("a folder");
         let won = std::thread::scope(|scope| {
@@ -115,7 +139,8 @@ mod tests {
     fn what_is_no_id_is_no_claim() {
         for id in ["", "..", "a/b", "\0"] {
             assert!(!is_plain(id), "{id:?}");
-            assert!(!claim(id, "u", 0) && !claim("s", id, 0));
+            assert_eq!(claim(id, "u", 0), Claim::Impossible);
+            assert_eq!(claim("s", id, 0), Claim::Impossible);
         }
     }
 }

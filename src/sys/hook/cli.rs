@@ -184,7 +184,8 @@ fn find() -> Option<Process> {
             .is_some_and(|pid| !pid.is_init())
             .then_some(at)
     };
-    process(&chain, by_name.or_else(by_session)?)
+    // The nearest: a CLI further up may have named itself to all below it.
+    process(&chain, by_name.into_iter().chain(by_session()).min()?)
 }
 
 fn process(chain: &[Pid], at: usize) -> Option<Process> {
