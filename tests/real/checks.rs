@@ -50,6 +50,11 @@ pub(crate) fn recovered_by(stage: &Stage, resumes: usize, turns: &[&str]) -> Out
     if stage.mode.wrapped() {
         stage.logged("turn-ok")?;
     }
+    at_rest(stage, resumes, turns)
+}
+
+/// The turns are over, and nothing of ours is to be seen.
+pub(crate) fn at_rest(stage: &Stage, resumes: usize, turns: &[&str]) -> Outcome {
     stage.see("a free prompt and no bar", |screen| {
         stage.typed(screen).as_deref() == Some("") && !has_bar(screen)
     })?;

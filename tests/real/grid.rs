@@ -8,7 +8,7 @@ mod retry;
 use std::time::Duration;
 
 use super::checks::{
-    AT_REST, DRAWN, drawn, failed, kept_out, no_resume_among, recovered, same_rows,
+    AT_REST, DONE, DRAWN, at_rest, drawn, failed, kept_out, no_resume_among, recovered, same_rows,
 };
 use super::mode::Mode;
 use super::scenarios::SETTING_UP;
@@ -80,6 +80,8 @@ pub(crate) enum Because {
     NotOurs,
     /// One has, and we wait; then the user goes on.
     GoneOn,
+    /// One has, and the CLI goes on by itself.
+    CliGoesOn,
     /// The CLI is at work all the while.
     AtWork,
 }
@@ -205,14 +207,13 @@ fn woken(stage: &Stage, keeps: &str, covers: bool, then: &[Step], turns: &[&str]
         stage.expect_turns(&turns[..turns.len() - 1])?;
     } else {
         stage.turns(turns.len())?;
-        if stage.mode == Mode::Hook {
-            stage.logged("turn-ok")?;
-        }
         stage.quiet(AT_REST)?;
     }
     same_rows(stage, &before, keeps)?;
     walk(stage, then)?;
-    recovered(stage, turns)?;
+    stage.turns(turns.len())?;
+    stage.see_text(DONE)?;
+    at_rest(stage, 1, turns)?;
     stage.expect_no_event(&["typing"])?;
     let woken = stage.events("woken").len();
     ensure(stage.mode == Mode::Alone || woken == 1, || {
@@ -222,13 +223,15 @@ fn woken(stage: &Stage, keeps: &str, covers: bool, then: &[Step], turns: &[&str]
 
 /// Nothing is resumed: not now, and not once the wait is over.
 fn left_alone(stage: &Stage, turns: &[&str], because: Because) -> Outcome {
-    let fails = matches!(because, Because::NotOurs | Because::GoneOn);
+    let fails = !matches!(because, Because::NoFailure | Because::AtWork);
     match stage.mode {
         Mode::Alone if fails => drop(stage.logged("hook-let-go")?),
         Mode::Alone => {}
         Mode::Typing | Mode::Hook if because == Because::GoneOn => {
             drop(stage.logged("stood-down")?);
         }
+        // A wait may begin, and end with the CLI at work.
+        Mode::Typing | Mode::Hook if because == Because::CliGoesOn => stage.quiet(AT_REST)?,
         Mode::Typing | Mode::Hook if because == Because::AtWork => {}
         Mode::Typing | Mode::Hook => kept_out(stage)?,
     }

@@ -344,7 +344,7 @@ impl Stage {
 /// Is this a turn that the CLI began because our hook told it to? The hook's own words are in it.
 pub(crate) fn is_rewake(turn: &str) -> bool {
     let last = turn.rsplit(" | ").next().unwrap_or_default();
-    last.starts_with("<task-notification>") && last.contains(hook::notice())
+    last.contains("<task-notification>") && last.contains(hook::notice())
 }
 
 /// An error with these words, unless it holds.

@@ -408,8 +408,9 @@ fn last_user_text(body: &Value) -> String {
             .collect(),
         _ => Vec::new(),
     };
-    let spoken = blocks
-        .iter()
-        .filter(|text| !text.starts_with("<system-reminder>"));
+    // 2.1.330 has in a reminder what begins a turn of its own accord.
+    let spoken = blocks.iter().filter(|text| {
+        !text.starts_with("<system-reminder>") || text.contains("<task-notification>")
+    });
     spoken.map(String::as_str).collect::<Vec<_>>().join(" | ")
 }

@@ -29,6 +29,20 @@ fn hands_off(
     case(name, want, setup, steps, &["hello there", RESUMED])
 }
 
+/// The same with the user's steps done while the turn still runs: their keys do not pause the wait then.
+fn set_up_before(
+    name: &'static str,
+    steps: &'static [Step],
+    keeps: &'static str,
+    then: &'static [Step],
+) -> Case {
+    let api = [Answer::throttle().gated(), Answer::text(DONE)];
+    Case {
+        setup: Setup::new(api),
+        ..hands_off(name, steps, keeps, false, then)
+    }
+}
+
 pub(super) fn all() -> Vec<Case> {
     vec![
         hands_off(
@@ -59,45 +73,48 @@ pub(super) fn all() -> Vec<Case> {
             true,
             &[Step::Press(Key::Escape)],
         ),
-        hands_off(
+        set_up_before(
             "shell-mode",
             &[
                 Step::Ask("hello there"),
-                Step::Failed,
+                Step::Turns(1),
                 FREE,
                 Step::Type("!"),
                 Step::Glyph('!'),
+                Step::Release,
+                Step::Failed,
             ],
             "",
-            false,
             &[BACKSPACE],
         ),
-        hands_off(
+        set_up_before(
             "shell-mode-draft",
             &[
                 Step::Ask("hello there"),
-                Step::Failed,
+                Step::Turns(1),
                 FREE,
                 Step::Type("!"),
                 Step::Glyph('!'),
                 Step::Type("rm -rf build"),
                 Step::See(&["rm -rf build"]),
+                Step::Release,
+                Step::Failed,
             ],
             "rm -rf build",
-            false,
             &[CTRL_U, Step::Gone("rm -rf build"), BACKSPACE],
         ),
-        hands_off(
+        set_up_before(
             "slash-menu",
             &[
                 Step::Ask("hello there"),
-                Step::Failed,
+                Step::Turns(1),
                 FREE,
                 Step::Type("/"),
                 Step::See(&["/add-dir"]),
+                Step::Release,
+                Step::Failed,
             ],
             "/add-dir",
-            false,
             &[CTRL_U],
         ),
         hands_off(

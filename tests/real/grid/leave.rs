@@ -173,7 +173,7 @@ fn not_a_failed_turn() -> Vec<Case> {
         // The CLI goes on by itself: with the message that waits.
         case(
             "queued-message",
-            NOT_OURS,
+            Want::Leave(Because::CliGoesOn),
             Setup::new([Answer::throttle().gated(), Answer::text("Handled.")]),
             &[
                 Step::Ask("hello there"),
