@@ -19,12 +19,16 @@ const LONGER: Duration = Duration::from_secs(3);
 /// The CLI reads its settings again within 3 s, on a busy machine within 5; nothing tells when it has.
 const SETTINGS_READ: Duration = Duration::from_secs(8);
 
+/// Two Esc presses that the CLI takes for two keys, and still for a pair.
+const ESCAPES_APART: Duration = Duration::from_millis(150);
+
 /// All of them.
 pub(crate) fn all() -> Vec<Scenario> {
     let throttled = || Setup::new([Answer::throttle(), Answer::text(DONE)]).wait(SETTING_UP);
     let twice = || Setup::new([Answer::throttle(), Answer::throttle(), Answer::text(DONE)]);
     let with_draft = || Setup::new([Answer::throttle().gated(), Answer::text(DONE)]).wait("1s");
     let by_hook: &[Mode] = &[Hook, Alone];
+    let wrapped: &[Mode] = &[Typing, Hook];
     let mut all = vec![
         scenario(
             "draft-twice",
@@ -58,6 +62,18 @@ pub(crate) fn all() -> Vec<Scenario> {
             ])
             .wait(SETTING_UP),
             opens_another,
+        ),
+        scenario("rewound-in-the-wait", wrapped, throttled(), rewinds),
+        scenario(
+            "another-picked-after-the-wait",
+            wrapped,
+            Setup::new([
+                Answer::text("First answer."),
+                Answer::throttle(),
+                Answer::text(DONE),
+            ])
+            .wait(SETTING_UP),
+            picks_another,
         ),
         scenario(
             "quit-in-the-wait",
@@ -244,16 +260,33 @@ fn opens_another(stage: &mut Stage) -> Outcome {
     stage.start()?;
     stage.ask("hello there")?;
     failed(stage)?;
-    stage.prompt("")?;
-    stage.type_text("/resume")?;
-    stage.prompt("/resume")?;
-    stage.press(Key::Enter)?;
-    stage.see_text("first talk")?;
-    stage.press(Key::Enter)?;
-    stage.see_text("First answer.")?;
+    opens_list(stage)?;
+    picks_first(stage)?;
     stage.prompt("")?;
     stood_down(stage)?;
     stage.expect_turns(&["first talk", "hello there"])
+}
+
+/// Opens the list of sessions.
+fn opens_list(stage: &Stage) -> Outcome {
+    stage.prompt("")?;
+    // 2.1.145 knows of no session for a moment after its start.
+    stage.quiet(AT_REST)?;
+    stage.type_text("/resume")?;
+    stage.prompt("/resume")?;
+    stage.press(Key::Enter)?;
+    stage.see_text("first talk").map(drop)
+}
+
+/// Picks the first of the list, which does not take every Enter while it loads.
+fn picks_first(stage: &Stage) -> Outcome {
+    stage.poll("the other session", |stage| {
+        if !stage.screen().shows("First answer.") {
+            stage.press(Key::Enter).ok()?;
+            stage.pass(AT_REST);
+        }
+        stage.screen().shows("First answer.").then_some(())
+    })
 }
 
 /// Nothing is to be done any more, now or once the wait is over.
@@ -397,4 +430,65 @@ fn installed_too_draft(stage: &mut Stage) -> Outcome {
     stage.expect_no_event(&["hook-resumed", "typing"])?;
     stage.expect_turns(&["hello there", RESUMED])?;
     same_rows(stage, &before, DRAFT)
+}
+
+/// The wrapper is due, and holds off.
+fn holds_off(stage: &Stage, why: &str) -> Outcome {
+    stage.wait("a resume that is held off", |stage| {
+        let holds = stage.events("hold");
+        let this = |hold: &serde_json::Value| {
+            hold["reason"]
+                .as_str()
+                .is_some_and(|reason| reason.contains(why))
+        };
+        holds.iter().any(this).then_some(())
+    })
+}
+
+/// The user takes back the message whose turn has failed: no line of the transcript tells.
+fn rewinds(stage: &mut Stage) -> Outcome {
+    stage.start()?;
+    stage.ask("hello there")?;
+    failed(stage)?;
+    stage.prompt("")?;
+    stage.press(Key::Escape)?;
+    stage.pass(ESCAPES_APART);
+    stage.press(Key::Escape)?;
+    stage.see_text("Restore the code and/or conversation")?;
+    stage.type_text("\x1b[A")?;
+    stage.see("the message chosen", |screen| !screen.shows("❯ (current)"))?;
+    stage.press(Key::Enter)?;
+    stage.see_text("Restore conversation")?;
+    stage.press(Key::Enter)?;
+    stage.prompt("hello there")?;
+    holds_off(
+        stage,
+        if stage.mode == Hook {
+            "not in sight"
+        } else {
+            "draft"
+        },
+    )?;
+    stage.press(Key::Ctrl(b'u'))?;
+    stage.logged("stood-down")?;
+    stage.quiet(AT_REST)?;
+    stage.expect_turns(&["hello there"])
+}
+
+/// The list of sessions is open when the wait is over; then the user picks another one.
+fn picks_another(stage: &mut Stage) -> Outcome {
+    stage.launch_with(&[], false)?;
+    stage.ask("first talk")?;
+    stage.see_text("First answer.")?;
+    stage.prompt("")?;
+    exits(stage)?;
+    stage.start()?;
+    stage.ask("hello there")?;
+    failed(stage)?;
+    opens_list(stage)?;
+    holds_off(stage, "dialog")?;
+    picks_first(stage)?;
+    stage.logged("stood-down")?;
+    stage.quiet(AT_REST)?;
+    stage.expect_turns(&["first talk", "hello there"])
 }
