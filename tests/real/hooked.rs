@@ -17,7 +17,7 @@ const DRAFT: &str = "my half typed draft";
 /// Longer than the wait of [`SETTING_UP`].
 const LONGER: Duration = Duration::from_secs(3);
 /// The CLI reads its settings again within 3 s, on a busy machine within 5; nothing tells when it has.
-const SETTINGS_READ: Duration = Duration::from_secs(8);
+const SETTINGS_READ: Duration = Duration::from_secs(5);
 
 /// Two Esc presses that the CLI takes for two keys, and still for a pair.
 const ESCAPES_APART: Duration = Duration::from_millis(150);
@@ -92,12 +92,17 @@ pub(crate) fn all() -> Vec<Scenario> {
         scenario(
             "started-before",
             &[Alone],
-            Setup::new([
-                Answer::throttle(),
-                Answer::throttle(),
-                Answer::throttle(),
-                Answer::text(DONE),
-            ])
+            Setup::new(
+                [
+                    Answer::text("At work."),
+                    Answer::throttle(),
+                    Answer::text(DONE),
+                ]
+                .into_iter()
+                .zip([3, 3, 1])
+                .flat_map(|(answer, times)| vec![answer; times])
+                .collect::<Vec<_>>(),
+            )
             .wait(SETTING_UP),
             started_before,
         ),
@@ -359,14 +364,21 @@ fn six_in_a_row(stage: &mut Stage) -> Outcome {
     no_hook_waits(stage)
 }
 
-/// Sessions that were there before the hook.
+/// Sessions that are at work already when the hook comes. 2.1.145 does not look for settings in a folder that
+/// was not there when it started, and not right after the start.
 fn started_before(stage: &mut Stage) -> Outcome {
+    let folder = stage.home().path().join(".claude");
+    std::fs::create_dir(&folder).map_err(|error| format!("no {}: {error}", folder.display()))?;
     for session in 0..3 {
         if session > 0 {
             stage.set_aside();
         }
         stage.start_again()?;
+        stage.ask("begin")?;
+        stage.see_text("At work.")?;
+        stage.prompt("")?;
     }
+    stage.pass(SETTINGS_READ);
     stage.install()?;
     stage.pass(SETTINGS_READ);
     for (place, text) in ["one", "two", "three"].into_iter().enumerate() {
@@ -374,9 +386,9 @@ fn started_before(stage: &mut Stage) -> Outcome {
             stage.turn_to(place - 1);
         }
         stage.ask(text)?;
-        stage.turns(place + 1)?;
+        stage.turns(place + 4)?;
     }
-    stage.turns(6)?;
+    stage.turns(9)?;
     for place in 0..3 {
         stage.see_text(DONE)?;
         stage.prompt("")?;
@@ -385,7 +397,9 @@ fn started_before(stage: &mut Stage) -> Outcome {
         }
     }
     resumed(stage, 3)?;
-    stage.expect_turns(&["one", "two", "three", RESUMED, RESUMED, RESUMED])
+    let mut turns = vec!["begin"; 3];
+    turns.extend(["one", "two", "three", RESUMED, RESUMED, RESUMED]);
+    stage.expect_turns(&turns)
 }
 
 /// The hook in the settings keeps out of what a wrapper does without it.
