@@ -113,7 +113,12 @@ fn into_a_free_prompt_it_is_typed_and_the_hook_is_let_go() {
 fn a_draft_stays_and_the_hook_resumes() {
     let mut world = throttled(settings());
     types(&mut world, "my draft");
-    world.run_for(S(30));
+    world.run_for(S(9));
+    assert!(matches!(world.session.state(), State::Paused { .. }));
+    // Left alone for ten seconds: what was left of the wait is counted down.
+    world.run_for(S(2));
+    assert!(matches!(world.session.state(), State::Waiting(_)));
+    world.run_for(S(3));
     assert_eq!(turns(&world), ["hello", "(woken)"]);
     assert_eq!(world.outside.draft, "my draft");
     assert_eq!(world.answers, [(FIRST, Answer::Resume)]);

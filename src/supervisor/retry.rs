@@ -11,7 +11,7 @@
 //! | | the user types | Paused |
 //! | | Ctrl+C on the empty prompt | Cancelled |
 //! | Paused | the prompt is empty again | Waiting, with what was left |
-//! | | left alone for [`LEFT_ALONE`] | `HoldingOff` |
+//! | | left alone for [`LEFT_ALONE`] | Waiting where the companion hook can resume, else `HoldingOff` |
 //! | `LastLook` | the error still stands by all witnesses, the prompt is free, the pty raw | Typing |
 //! | | it stands, the prompt is not free, the companion hook waits for our word | Settling |
 //! | | it stands, but no way to resume is open | `HoldingOff` |

@@ -19,7 +19,7 @@ use super::Log;
 use super::clock::{self, Clock};
 use crate::config::{self, HookMode, Settings};
 use crate::supervisor::alone::{Alone, Claim, Outcome, Step};
-use crate::supervisor::hook::{self, Happened, HookEvent};
+use crate::supervisor::hook::{self, Happened, HookEvent, Unreadable};
 
 /// No event is longer; a prompt stands in some.
 const STDIN_AT_MOST: u64 = 16 * 1024 * 1024;
@@ -47,10 +47,14 @@ pub fn run(wrapped: bool) -> End {
     let event = match hook::read(&stdin) {
         Ok(event) => event,
         Err(error) => {
+            let event = match error {
+                Unreadable::Agent => "hook-let-go",
+                Unreadable::Shape(_) | Unreadable::Event(_) => "hook-unread",
+            };
             if let Some(settings) = settings() {
-                log_of(&settings).append(
-                    &json!({ "event": "hook-unread", "by": "hook", "reason": error.to_string() }),
-                );
+                let reason = error.to_string();
+                log_of(&settings)
+                    .append(&json!({ "event": event, "by": "hook", "reason": reason }));
             }
             return End::Nothing;
         }

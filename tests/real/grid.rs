@@ -194,8 +194,29 @@ fn held_off(stage: &Stage, keeps: &str, turns: &[&str]) -> Outcome {
     stage.expect_no_event(&["typing"])
 }
 
+/// What is over the prompt may change the conversation, so the wrapper waits for its end.
+fn closed(stage: &Stage, keeps: &str, then: &[Step], turns: &[&str]) -> Outcome {
+    let before = drawn(stage)?;
+    stage.wait("a resume that is held off", |stage| {
+        let holds = stage.events("hold");
+        holds
+            .iter()
+            .any(|hold| hold["reason"] == "goes on when the dialog closes")
+            .then_some(())
+    })?;
+    stage.expect_turns(&turns[..turns.len() - 1])?;
+    same_rows(stage, &before, keeps)?;
+    walk(stage, then)?;
+    stage.turns(turns.len())?;
+    stage.see_text(DONE)?;
+    at_rest(stage, 1, turns)
+}
+
 /// The hook resumes, and the prompt stays as it is.
 fn woken(stage: &Stage, keeps: &str, covers: bool, then: &[Step], turns: &[&str]) -> Outcome {
+    if covers && stage.mode == Mode::Hook {
+        return closed(stage, keeps, then, turns);
+    }
     let before = drawn(stage)?;
     stage.logged(match stage.mode {
         Mode::Alone => "hook-resumed",

@@ -49,13 +49,17 @@ impl Session {
             return;
         };
         let wait = wait.clone();
-        let newest = match report {
-            Report::Turn(turn) => Some(&turn.uuid),
-            Report::Unknown | Report::Pending => None,
-        };
-        if newest != wait.failure.uuid.as_ref() {
-            self.went_on(t, out);
-            return;
+        match (report, &wait.failure.uuid) {
+            (Report::Turn(turn), Some(uuid)) if turn.uuid == *uuid => {}
+            (Report::Turn(_), _) => {
+                self.went_on(t, out);
+                return;
+            }
+            (Report::Unknown | Report::Pending, None) => {}
+            (Report::Unknown | Report::Pending, Some(_)) => {
+                self.stand_down(t, "the transcript is another, or gone", out);
+                return;
+            }
         }
         // Taken back by a rewind, perhaps, which the transcript does not tell.
         if self.view.banner.is_none()

@@ -415,8 +415,13 @@ impl Session {
                     // What was left of the backoff is still to be waited out.
                     wait.until = t + *left;
                     let until = wait.until;
-                    let reason = self.view.prompt.why();
-                    self.hold_off(t, wait, reason, until, out);
+                    if self.way(&wait).is_some() {
+                        Self::log(out, json!({"event": "unpaused"}));
+                        self.enter(State::Waiting(wait));
+                    } else {
+                        let reason = self.no_way(&wait);
+                        self.hold_off(t, wait, reason, until, out);
+                    }
                 }
             }
             State::HoldingOff { wait, reason, .. } => {
