@@ -179,35 +179,79 @@ fn under_a_dialog_nothing_is_asked_for_until_that_closes_and_the_bar_says_so() {
     }
 }
 
-#[test]
-fn what_the_dialog_did_to_the_conversation_ends_the_wait() {
-    // Another conversation is picked: this one's error is gone from the screen, and its hook tells nothing.
+/// The user takes the turn back in a dialog: the error leaves the screen, the transcript says nothing.
+fn rewound(draft: &str) -> Fake {
     let mut world = throttled(settings());
     world.outside.face = Face::Dialog;
     draw(&mut world);
-    world.run_for(S(60));
+    world.run_for(S(1));
     world.outside.conversation.clear();
+    world.outside.draft = draft.into();
     let frame = world.outside.closes();
     world.event(Event::ChildOutput(&frame));
     world.run_for(S(60));
-    assert_eq!(turns(&world), ["hello"]);
-    assert_eq!(world.answers, [(FIRST, Answer::LetGo)]);
+    world
 }
 
 #[test]
 fn a_turn_that_was_taken_back_is_not_resumed() {
-    // A rewind: the error leaves the screen, the message comes back as a draft, the transcript says nothing.
+    for draft in ["", "hello", "@src/main.rs hello", "/review"] {
+        let mut world = rewound(draft);
+        assert_eq!(turns(&world), ["hello"], "{draft:?}");
+        assert!(world.answers.is_empty());
+        let held = world.log.iter().filter(|record| record["event"] == "hold");
+        assert!(held.count() <= 2, "{:?}", world.log);
+        // What the user asks then is the next turn.
+        types(&mut world, "\x15");
+        types(&mut world, "again");
+        types(&mut world, "\r");
+        tells(&mut world, 102, Happened::UserPromptSubmit);
+        world.run_for(S(60));
+        assert_eq!(turns(&world), ["hello", "again"]);
+        assert_eq!(world.answers, [(FIRST, Answer::LetGo)]);
+    }
+}
+
+#[test]
+fn an_error_that_comes_into_sight_again_is_resumed() {
+    let mut world = rewound("");
+    world.outside.conversation.push(format!("● {THROTTLE}"));
+    draw(&mut world);
+    world.run_for(S(2));
+    assert_eq!(turns(&world), ["hello", "continue"]);
+}
+
+#[test]
+fn work_that_shows_for_a_moment_does_not_end_it_for_good() {
     let mut world = throttled(settings());
-    world.outside.conversation.clear();
-    world.outside.draft = "hello".into();
+    world.outside.busy = true;
+    draw(&mut world);
+    world.run_for(S(2));
+    assert_eq!(world.answers, [(FIRST, Answer::LetGo)]);
+    world.outside.busy = false;
+    draw(&mut world);
+    world.run_for(WAIT + S(2));
+    assert_eq!(turns(&world), ["hello", "continue"]);
+}
+
+#[test]
+fn who_comes_back_to_a_session_finds_history() {
+    let mut world = throttled(settings());
+    let before = world.outside.report.clone();
+    types(&mut world, "/clear");
+    types(&mut world, "\x15");
+    world.outside.deaf = true;
+    types(&mut world, "\r");
+    world.outside.report = Report::Pending;
+    world.run_for(S(30));
+    assert_eq!(world.answers, [(FIRST, Answer::LetGo)]);
+    world.outside.deaf = false;
+    world.outside.report = before;
+    world.outside.conversation.push("● again".into());
+    world.outside.conversation.push(format!("● {THROTTLE}"));
     draw(&mut world);
     world.run_for(S(60));
     assert_eq!(turns(&world), ["hello"]);
-    assert!(world.answers.is_empty());
-    types(&mut world, "\x15");
-    world.run_for(S(60));
-    assert_eq!(turns(&world), ["hello"]);
-    assert_eq!(world.answers, [(FIRST, Answer::LetGo)]);
 }
 
 #[test]
@@ -363,16 +407,30 @@ fn what_covers_the_screen_does_not_hide_a_failed_turn() {
 }
 
 #[test]
-fn an_error_that_is_not_on_the_open_screen_is_not_acted_on() {
-    let mut world = asked(settings());
-    let now = world.now().unix_ms;
-    drop(world.outside.fails(now, THROTTLE));
-    world.outside.conversation.pop();
-    draw(&mut world);
-    tells(&mut world, FIRST, failure());
-    world.run_for(S(60));
-    assert_eq!(turns(&world), ["hello"]);
-    assert_eq!(world.answers, [(FIRST, Answer::LetGo)]);
+fn an_error_that_is_scrolled_away_is_one_all_the_same_but_not_after_an_enter() {
+    for enter in [false, true] {
+        let mut world = asked(settings());
+        let now = world.now().unix_ms;
+        drop(world.outside.fails(now, THROTTLE));
+        drop(world.outside.conversation.pop());
+        draw(&mut world);
+        world.run_for(S(1));
+        if enter {
+            world.outside.deaf = true;
+            types(&mut world, "\r");
+            world.outside.deaf = false;
+        }
+        tells(&mut world, FIRST, failure());
+        world.run_for(WAIT + S(3));
+        let resumed: &[&str] = if enter {
+            &["hello"]
+        } else {
+            &["hello", "continue"]
+        };
+        assert_eq!(turns(&world), resumed);
+        let answer = if enter { Answer::LetGo } else { Answer::Resume };
+        assert!(!enter || world.answers == [(FIRST, answer)]);
+    }
 }
 
 #[test]

@@ -174,6 +174,9 @@ pub struct Wait {
     pub told: bool,
     /// The hook's process that waits for our word, if one does.
     pub hook: Option<HookId>,
+    /// The user has pressed Enter since, or a dialog was open: the turn may have been taken back, of which the
+    /// transcript says nothing. Then the error must be in sight.
+    pub doubt: bool,
 }
 
 /// What to do about a failed turn.
@@ -241,6 +244,7 @@ impl Tries {
             refused: 0,
             told: false,
             hook: None,
+            doubt: false,
         };
         if attempt >= self.max {
             wait.attempt = attempt;

@@ -7,8 +7,8 @@
 //! | --- | --- | --- |
 //! | busy | any | wait: the turn has not ended |
 //! | no error, or one that is not in the catalogue, and no `StopFailure` | any | keep out |
-//! | no error, the prompt in plain sight, and a `StopFailure` | any | wait (the screen lags), then keep out |
-//! | no error, but something over the prompt, or one that is not in the catalogue, and a `StopFailure` | a new transient error | **act** |
+//! | no error, or one that is not in the catalogue, and a `StopFailure` | a new transient error | **act**: it may be covered, or scrolled away |
+//! | no error, a `StopFailure`, and Enter since then | a new transient error | wait (the screen lags), then keep out: a rewind writes no line |
 //! | an error that is not transient, and no `StopFailure` | any | keep out |
 //! | an error that is not transient, and a `StopFailure` | any | wait (the screen lags), then keep out |
 //! | a class that `retry-on` leaves out | any | keep out |
@@ -48,7 +48,7 @@ pub const PATIENCE: Duration = Duration::from_secs(2);
 /// The reason while a hook that lives has not told of the error.
 pub const HOOK_SILENT: &str = "the companion hook has not told of this error";
 
-/// The reason while the error is not on a screen that should show it.
+/// The reason while the error is not on the screen, and the user may have taken the turn back.
 pub const NOT_IN_SIGHT: &str = "the error is not in sight";
 
 const LEFT_OUT: &str = "retry-on leaves this class out";
@@ -71,8 +71,6 @@ pub struct Witnesses<'a> {
     pub banner: Option<&'a Banner>,
     /// The CLI is at work.
     pub busy: bool,
-    /// Something stands where the prompt was, and may cover the error.
-    pub covered: bool,
     /// What the companion hook says.
     pub hook: HookWitness<'a>,
     /// What the transcript says.
@@ -134,7 +132,6 @@ pub fn judge(w: &Witnesses<'_>) -> Verdict {
         None if !told => {
             return Verdict::KeepOut("no error ends the conversation on the screen");
         }
-        None if !w.covered => return Verdict::Wait(NOT_IN_SIGHT),
         Some(Reading::Unknown) | None => None,
     };
     if class.is_some_and(|class| !w.retry_on.contains(&class)) {
@@ -182,6 +179,9 @@ fn judge_turn(w: &Witnesses<'_>, class: Option<Class>, turn: &LastTurn) -> Verdi
     };
     if turn.unix_ms < horizon {
         return Verdict::KeepOut("the error is older than this session's start");
+    }
+    if w.banner.is_none() && w.entered_ms.is_some_and(|entered| entered > turn.unix_ms) {
+        return Verdict::Wait(NOT_IN_SIGHT);
     }
     if let HookWitness::Told(told) = w.hook
         && !same_error(told, text)

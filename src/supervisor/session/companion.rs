@@ -26,6 +26,8 @@ pub(super) struct Companion {
     pub(super) transcript: Option<PathBuf>,
     /// A turn that failed, not judged yet.
     failure: Option<Told>,
+    /// The line of the error that it told of last: it stays told of when a wait for it has ended.
+    pub(super) told_of: Option<String>,
 }
 
 /// A `StopFailure`.
@@ -52,6 +54,7 @@ impl Session {
                         && wait.failure.session_id.is_some()
                 };
                 if self.is_due_or_waiting() && self.state.wait().is_some_and(other) {
+                    (self.companion.told_of, self.conversation) = (None, None);
                     self.stand_down(t, "another session was opened", out);
                 }
             }
@@ -120,10 +123,13 @@ impl Session {
     }
 
     /// What the hook says to the verdict.
-    pub(super) fn hook_witness(&self) -> HookWitness<'_> {
+    pub(super) fn hook_witness(&self, report: &Report) -> HookWitness<'_> {
+        let told_before = matches!(report, Report::Turn(turn)
+            if self.companion.told_of.as_ref() == Some(&turn.uuid));
         match (&self.companion.failure, self.state.wait()) {
             (_, Some(wait)) if wait.told => HookWitness::Told(""),
             (Some(told), _) => HookWitness::Told(&told.text),
+            (None, _) if told_before => HookWitness::Told(""),
             (None, _) if self.companion.lives => HookWitness::Silent,
             (None, _) => HookWitness::Absent,
         }
@@ -140,6 +146,15 @@ impl Session {
             return false;
         };
         matches!(&turn.ending, Ending::ApiError { text, .. } if same_error(&told.text, text))
+    }
+
+    /// The error that was told of is not acted on now; perhaps later, when its hook is gone.
+    pub(super) fn remember_told(&mut self, report: &Report) {
+        if self.is_told_of(report)
+            && let Report::Turn(turn) = report
+        {
+            self.companion.told_of = Some(turn.uuid.clone());
+        }
     }
 
     /// The text of that turn's error.
@@ -166,6 +181,7 @@ impl Session {
         {
             wait.told = true;
             wait.hook = Some(told.id);
+            self.companion.told_of.clone_from(&wait.failure.uuid);
         }
     }
 

@@ -207,6 +207,9 @@ impl Session {
             .then_some(t)
             .or(self.last_text);
         if kind == Kind::Enter {
+            if let Some(wait) = self.state.wait_mut() {
+                wait.doubt = true;
+            }
             self.last_text = None;
             // Perhaps a new message: what happens now is the user's turn.
             self.entered_ms = Some(unix_ms);

@@ -57,14 +57,13 @@ impl Session {
             }
             (Report::Unknown | Report::Pending, None) => {}
             (Report::Unknown | Report::Pending, Some(_)) => {
+                // Who comes back to this session finds history.
+                self.conversation = None;
                 self.stand_down(t, "the transcript is another, or gone", out);
                 return;
             }
         }
-        // Taken back by a rewind, perhaps, which the transcript does not tell.
-        if self.view.banner.is_none()
-            && matches!(self.view.prompt, Prompt::Draft(_) | Prompt::Shell)
-        {
+        if self.is_doubtful(&wait) {
             self.hold_off(t, wait, NOT_IN_SIGHT, Duration::ZERO, out);
             return;
         }
@@ -156,12 +155,9 @@ impl Session {
         });
     }
 
-    /// Something stands where the prompt was, and may cover the conversation's end.
-    pub(super) fn is_covered(&self) -> bool {
-        !matches!(
-            self.view.prompt,
-            Prompt::Free | Prompt::Draft(_) | Prompt::Shell
-        )
+    /// The turn may have been taken back, and its error is not in sight.
+    pub(super) fn is_doubtful(&self, wait: &Wait) -> bool {
+        wait.doubt && self.view.banner.is_none()
     }
 
     /// Holds off where the user is typing, or in the middle of a paste.

@@ -11,7 +11,7 @@ use crate::supervisor::prompt::{self, Prompt};
 use crate::supervisor::retry::{NOTICE, State, Step, Wait};
 use crate::supervisor::transcript::{Ending, Report};
 use crate::supervisor::typing::Shown;
-use crate::supervisor::verdict::{self, HOOK_SILENT, PATIENCE, Verdict, Witnesses};
+use crate::supervisor::verdict::{self, HOOK_SILENT, NOT_IN_SIGHT, PATIENCE, Verdict, Witnesses};
 use crate::supervisor::wording::Reading;
 
 /// The screen is read when the output has been quiet for so long.
@@ -91,6 +91,11 @@ impl Session {
     fn look(&mut self, t: Duration, out: &mut Outbox) {
         self.read_screen();
         let busy = self.view.busy;
+        if self.view.prompt == Prompt::Dialog
+            && let Some(wait) = self.state.wait_mut()
+        {
+            wait.doubt = true;
+        }
         match &self.state {
             State::Watching => self.watch(t, out),
             State::Confirming { .. } => {
@@ -199,6 +204,7 @@ impl Session {
     /// The conversation has other turns by now: the error is history, also where a later one has the same
     /// words and is not in the file yet.
     pub(super) fn went_on(&mut self, t: Duration, out: &mut Outbox) {
+        self.companion.told_of = None;
         if let Some(wait) = self.state.wait().cloned() {
             self.remember(&wait);
         }
@@ -247,8 +253,7 @@ impl Session {
         verdict::judge(&Witnesses {
             banner: self.view.banner.as_ref(),
             busy: self.view.busy,
-            covered: self.is_covered(),
-            hook: self.hook_witness(),
+            hook: self.hook_witness(report),
             report,
             handled: &self.handled,
             session_id: self.conversation.as_deref(),
@@ -313,7 +318,10 @@ impl Session {
                     next_look: t,
                 };
             }
-            Verdict::Wait(reason) | Verdict::KeepOut(reason) => self.reject(reason, &text, out),
+            Verdict::Wait(reason) | Verdict::KeepOut(reason) => {
+                self.remember_told(report);
+                self.reject(reason, &text, out);
+            }
         }
     }
 
@@ -380,7 +388,9 @@ impl Session {
                 wait, not_before, ..
             } if t >= *not_before => {
                 let wait = wait.clone();
-                if self.way(&wait).is_some() {
+                if self.is_doubtful(&wait) {
+                    self.hold_off(t, wait, NOT_IN_SIGHT, Duration::ZERO, out);
+                } else if self.way(&wait).is_some() {
                     self.begin_last_look(t, wait, out);
                 } else {
                     let reason = self.no_way(&wait);
@@ -426,6 +436,15 @@ impl Session {
             }
             State::HoldingOff { wait, reason, .. } => {
                 let (wait, reason) = (wait.clone(), *reason);
+                if self.in_the_middle(t) {
+                    // Half a frame: a draft may not be drawn yet.
+                    self.state = State::HoldingOff {
+                        wait,
+                        reason,
+                        not_before: t + QUICK,
+                    };
+                    return;
+                }
                 self.state = State::HoldingOff {
                     wait,
                     reason,
