@@ -24,13 +24,15 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 
 use super::ids::{led_by, session_of};
-use super::private::{self, Folder, SOCKET, places};
+use super::private::{self, Folder, places};
 use crate::supervisor::hook::{
     Answer, Call, Happened, HookEvent, HookId, SOCKET_VAR, plugin_hooks,
 };
 
 /// The CLI's list of plugin folders, separated as in `PATH`.
 const PLUGIN_DIRS: &str = "CLAUDE_CODE_PLUGIN_DIRS";
+/// The socket's name in the folder.
+const SOCKET: &str = "socket";
 /// A socket's path must fit into 104 bytes on some systems, with its end.
 const SOCKET_PATH: usize = 100;
 /// A call is one line, no longer than this.

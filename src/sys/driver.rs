@@ -337,6 +337,7 @@ impl Driver {
         if self.idle_deadlines > MAX_DEADLINES {
             self.session
                 .fail(format!("{MAX_DEADLINES} deadlines in a row"));
+            self.note_failure();
         } else if due && !self.background {
             self.handle(&Event::Deadline);
         }
@@ -497,6 +498,7 @@ impl Driver {
         self.session
             .fail(format!("more than {MAX_EFFECTS} effects at one event"));
         self.outbox.effects.clear();
+        self.note_failure();
     }
 
     fn tell(&mut self, event: &Event<'_>) {
@@ -507,8 +509,12 @@ impl Driver {
         }
         self.to_tty.push(&mut self.outbox.tty);
         self.to_child.push(&mut self.outbox.child);
+        self.note_failure();
+    }
+
+    /// The session has failed: nobody would answer the hooks any more, so who waits is let go.
+    fn note_failure(&mut self) {
         if let Some(failure) = self.session.take_failure() {
-            // Nobody would answer the hooks any more: who waits is let go.
             self.companion = None;
             self.log
                 .append(&json!({ "event": "failed", "error": failure }));

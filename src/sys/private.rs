@@ -7,16 +7,21 @@ use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{FlockOperation, flock};
 use rustix::process::{Pid, geteuid, test_kill_process};
 
-/// The name of a socket in the folder, which tells to all the world that its wrapper lives.
-pub(super) const SOCKET: &str = "socket";
+/// The file that a living wrapper has locked.
+const LOCK: &str = "lock";
 /// A folder of our own, removed when dropped.
 #[derive(Debug)]
-pub(super) struct Folder(PathBuf);
+pub(super) struct Folder {
+    path: PathBuf,
+    /// Locked for as long as the wrapper lives: the kernel lets go of it with the process, whatever pid
+    /// namespace that is in.
+    _lock: File,
+}
 
 impl Folder {
     /// Makes one in this place.
@@ -33,7 +38,9 @@ impl Folder {
         let (host, pid, random) = (host(), std::process::id(), rand::random::<u32>());
         let path = place.join(format!("{host}-{pid}-{random:08x}"));
         DirBuilder::new().mode(0o700).create(&path)?;
-        Ok(Self(path))
+        let lock = file(&path.join(LOCK))?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
+        Ok(Self { path, _lock: lock })
     }
 
     /// Makes one in the first place where `make` succeeds.
@@ -56,13 +63,13 @@ impl Folder {
     }
 
     pub(super) fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
 }
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
+        let _ = fs::remove_dir_all(&self.path);
     }
 }
 
@@ -124,12 +131,11 @@ fn is_left_behind(folder: &Path) -> bool {
     if !random || of != host() || test_kill_process(pid) != Err(rustix::io::Errno::SRCH) {
         return false;
     }
-    // In another container the process may be alive; its socket tells.
-    let socket = UnixStream::connect(folder.join(SOCKET));
-    socket.is_err_and(|error| {
-        let gone = [io::ErrorKind::ConnectionRefused, io::ErrorKind::NotFound];
-        gone.contains(&error.kind())
-    })
+    // In another container the process may be alive; its lock tells.
+    match File::open(folder.join(LOCK)) {
+        Ok(lock) => flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok(),
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    }
 }
 
 /// This machine's name, as a part of a file's: folders of other machines may stand beside ours.
@@ -145,7 +151,6 @@ fn host() -> String {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
-    use std::os::unix::net::UnixListener;
 
     use super::*;
 
@@ -194,8 +199,7 @@ mod tests {
         let (host, nobody) = (host(), i32::MAX);
         let leave = |name: &str| {
             let path = make(name);
-            // A socket that nobody listens to any more.
-            drop(UnixListener::bind(path.join(SOCKET)).expect("a socket"));
+            drop(file(&path.join(LOCK)).expect("a lock"));
             path
         };
         let dead = leave(&format!("{host}-{nobody}-0000000a"));
@@ -203,7 +207,8 @@ mod tests {
         let elsewhere = leave(&format!("{host}x-{nobody}-0000000c"));
         let without = make(&format!("{host}-{nobody}-0000000d"));
         let contained = make(&format!("{host}-{nobody}-0000000e"));
-        let listener = UnixListener::bind(contained.join(SOCKET));
+        let held = file(&contained.join(LOCK)).expect("a lock");
+        flock(&held, FlockOperation::NonBlockingLockExclusive).expect("free");
         let other = leave(&format!("{host}-{nobody}-notes"));
         let link = base.path().join(format!("{host}-{nobody}-0000000f"));
         std::os::unix::fs::symlink(&other, &link).expect("a link");
@@ -212,6 +217,8 @@ mod tests {
         for kept in [&alive, &elsewhere, &contained, &other, &link] {
             assert!(kept.exists(), "{}", kept.display());
         }
-        drop(listener);
+        drop(held);
+        sweep_in(base.path());
+        assert!(!contained.exists());
     }
 }
