@@ -253,7 +253,9 @@ fn a_link_to_nothing_leads_to_new_settings_and_a_circle_to_none() {
 #[test]
 fn an_old_path_is_replaced_where_it_stands() {
     let home = Home::new();
-    let old = PLAIN.replace("notify-send throttled", "/old/claude-retry ctl hook run");
+    let old = PLAIN
+        .replace("notify-send throttled", "/old/claude-retry ctl hook run")
+        .replace("rate_limit", "*");
     home.write(".claude/settings.json", &old);
     let gone = home.run(&["status"]);
     assert!(
@@ -269,10 +271,7 @@ fn an_old_path_is_replaced_where_it_stands() {
             .contains("replaced: /old/claude-retry ctl hook run")
     );
     assert_eq!(commands(&home.text()), [our_command(Path::new(US))]);
-    assert!(
-        home.text().contains("\"matcher\": \"rate_limit\""),
-        "in its place"
-    );
+    assert!(home.text().contains("\"matcher\": \"*\""), "in its place");
 }
 
 #[test]
@@ -485,6 +484,78 @@ fn status_says_what_keeps_the_hook_from_working() {
     );
 }
 
+#[test]
+fn what_only_a_folder_names_is_never_run() {
+    let home = Home::new();
+    let ran = home.path("ran");
+    let theirs = home.program(
+        "proj/x/claude-retry",
+        &format!("touch '{}'; echo 'claude-retry 9.9.9'", ran.display()),
+    );
+    for (command, file) in [
+        (our_command(&theirs), "proj/.claude/settings.json"),
+        (
+            "./x/claude-retry ctl hook run".into(),
+            "proj/.claude/settings.local.json",
+        ),
+    ] {
+        let hook = json!({"type": "command", "command": command, "asyncRewake": true});
+        let text = json!({"hooks": {"StopFailure": [{"hooks": [hook]}]}}).to_string();
+        let file = home.write(file, text);
+        let status = home.run(&["status"]);
+        assert!(
+            status.code == 1 && status.stdout.contains("not run to be asked"),
+            "{}",
+            status.stdout
+        );
+        fs::remove_file(file).expect("it");
+    }
+    assert!(!ran.exists());
+}
+
+#[test]
+fn settings_of_ours_that_keep_the_hook_from_working_are_told() {
+    let home = Home::new();
+    assert_eq!(home.run(&["install", "--yes"]).code, 0);
+    for (name, value, told) in [
+        ("CLAUDE_RETRY_HOOK", "off", "hook = off"),
+        ("CLAUDE_RETRY_RESUME", "type", "resume = type"),
+    ] {
+        let mut command = home.command(Path::new(US), &["status"]);
+        command.env(name, value);
+        let status = ran(command);
+        assert!(
+            status.code == 1 && status.stdout.contains(told),
+            "{}",
+            status.stdout
+        );
+    }
+}
+
+#[test]
+fn a_group_that_leaves_errors_out_is_told_and_mended() {
+    let home = Home::new();
+    let hook =
+        json!({"type": "command", "command": our_command(Path::new(US)), "asyncRewake": true});
+    let group =
+        json!({"matcher": "rate_limit", "hooks": [hook, {"type": "command", "command": "a"}]});
+    let settings = json!({"hooks": {"StopFailure": [group]}}).to_string();
+    home.write(".claude/settings.json", settings);
+    let status = home.run(&["status"]);
+    assert!(
+        status.code == 1 && status.stdout.contains("\"rate_limit\""),
+        "{}",
+        status.stdout
+    );
+    assert_eq!(home.run(&["install", "--yes"]).code, 0);
+    let after: serde_json::Value = serde_json::from_str(&home.text()).expect("JSON");
+    let groups = &after["hooks"]["StopFailure"];
+    assert_eq!(groups[0]["hooks"].as_array().map(Vec::len), Some(1));
+    assert_eq!(groups[1]["hooks"][0]["asyncRewake"], true);
+    assert!(groups[1]["matcher"].is_null());
+    assert_eq!(home.run(&["status"]).code, 0);
+}
+
 /// The hook's exit code 2 resumes a turn: nothing that goes wrong may give it.
 #[test]
 fn the_hook_itself_never_fails_with_2() {
@@ -506,7 +577,9 @@ fn what_it_says() {
     let home = Home::new();
     home.write(
         ".claude/settings.json",
-        PLAIN.replace("notify-send throttled", "/old/claude-retry ctl hook run"),
+        PLAIN
+            .replace("notify-send throttled", "/old/claude-retry ctl hook run")
+            .replace("rate_limit", "*"),
     );
     let mut said = String::new();
     for args in [

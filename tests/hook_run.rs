@@ -85,6 +85,13 @@ fn user(uuid: &str, parent: Option<&str>) -> Value {
         "isSidechain": false, "timestamp": now(), "message": {"role": "user", "content": "hello"}})
 }
 
+/// A turn that a hook began.
+fn woken(uuid: &str, parent: &str) -> Value {
+    let mut line = user(uuid, Some(parent));
+    line["origin"] = json!({"kind": "task-notification"});
+    line
+}
+
 fn error(uuid: &str, parent: &str, text: &str) -> Value {
     json!({"type": "assistant", "uuid": uuid, "parentUuid": parent, "sessionId": SESSION,
         "isSidechain": false, "timestamp": now(), "isApiErrorMessage": true, "error": "rate_limit",
@@ -239,22 +246,26 @@ fn an_error_is_acted_on_once() {
         .count();
     assert_eq!(resumed, 1);
     home.run(&[]).end().let_go();
-    home.append(&user("u2", Some("e1")));
+    home.append(&woken("u2", "e1"));
     home.append(&error("e2", "u2", THROTTLE));
     assert!(home.run(&[]).end().resumed(), "another error");
+    // The user has another try of their own.
+    home.append(&user("u3", Some("e2")));
+    home.append(&error("e3", "u3", THROTTLE));
+    assert!(home.run(&[]).end().resumed(), "a series of its own");
     let attempts: Vec<_> = home
         .log()
         .iter()
         .filter_map(|line| line["attempt"].as_u64())
         .collect();
-    assert_eq!(attempts, [1, 2]);
+    assert_eq!(attempts, [1, 2, 1]);
 }
 
 #[test]
 fn the_seventh_error_in_a_row_is_left_alone() {
     let home = Home::new("10ms");
     for n in 2..=7 {
-        home.append(&user(&format!("u{n}"), Some(&format!("e{}", n - 1))));
+        home.append(&woken(&format!("u{n}"), &format!("e{}", n - 1)));
         home.append(&error(&format!("e{n}"), &format!("u{n}"), THROTTLE));
     }
     home.run(&[]).end().let_go();
@@ -381,7 +392,8 @@ fn what_is_not_ours_is_passed_over_in_silence() {
 #[test]
 fn settings_that_say_no_or_nothing_are_obeyed() {
     type Change = fn(&mut Home);
-    let cases: [Change; 4] = [
+    let cases: [Change; 5] = [
+        |home| home.set("CLAUDE_RETRY_RESUME", "type"),
         |home| home.set("CLAUDE_RETRY_HOOK", "off"),
         |home| home.set("CLAUDE_RETRY_CAP", "nonsense"),
         |home| home.set("CLAUDE_RETRY_RETRY_ON", "cut"),

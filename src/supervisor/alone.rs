@@ -270,7 +270,7 @@ impl Alone {
         if !self.settings.retry_on.contains(&class) {
             return nothing("retry-on leaves this class out");
         }
-        let (attempt, max) = (turn.consecutive_errors, self.settings.max_retries);
+        let (attempt, max) = (turn.unattended_errors, self.settings.max_retries);
         if attempt > max {
             return nothing(plural(max, "try", "tries"));
         }

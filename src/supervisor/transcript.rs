@@ -50,6 +50,8 @@ pub struct LastTurn {
     /// How many error lines stand at the end of the chain with no assistant's own line between
     /// them (0 when the last line is not an error).
     pub consecutive_errors: u32,
+    /// How many of them came since the user last wrote: turns that a hook began are nobody's.
+    pub unattended_errors: u32,
 }
 
 /// What a look at the transcript gave.
@@ -82,14 +84,15 @@ pub fn last_turn(tail: &[u8], whole: bool) -> Option<LastTurn> {
             }
         }
         Role::Assistant => Ending::Assistant,
-        Role::User | Role::Link => Ending::User,
+        Role::User | Role::Woken | Role::Link => Ending::User,
     };
     Some(LastTurn {
         uuid: line.uuid.clone(),
         unix_ms: line.unix_ms,
         session_id: line.session_id.clone(),
         ending,
-        consecutive_errors: chain.errors_back_from(newest),
+        consecutive_errors: chain.errors_back_from(newest, &[Role::Assistant]),
+        unattended_errors: chain.errors_back_from(newest, &[Role::Assistant, Role::User]),
     })
 }
 
@@ -107,6 +110,8 @@ pub fn errors_since(tail: &[u8], whole: bool, unix_ms: u64) -> u32 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Role {
     User,
+    /// A user's line that the CLI wrote: a hook, or a task in the background, began the turn.
+    Woken,
     Assistant,
     Error,
     /// Of the chain, but no turn's: attachments, `system`, a local command.
@@ -142,7 +147,20 @@ struct Fields<'a> {
     is_sidechain: Option<bool>,
     #[serde(default)]
     is_api_error_message: Option<bool>,
+    #[serde(default)]
+    origin: Option<Origin>,
 }
+
+/// Who wrote a user's line (2.1.145, 2.1.330); a field whose shape is not promised.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Origin {
+    Of { kind: String },
+    Other(IgnoredAny),
+}
+
+/// The kind of a line that stands for a hook's end.
+const NOTIFICATION: &str = "task-notification";
 
 fn read_lines(tail: &[u8], whole: bool) -> Vec<Line<'_>> {
     let tail = if whole {
@@ -172,6 +190,9 @@ fn read_line(bytes: &[u8]) -> Option<Line<'_>> {
         "assistant" if fields.is_api_error_message == Some(true) => Role::Error,
         "assistant" => Role::Assistant,
         "user" if is_local_command(bytes) => Role::Link,
+        "user" if matches!(&fields.origin, Some(Origin::Of { kind }) if kind == NOTIFICATION) => {
+            Role::Woken
+        }
         "user" => Role::User,
         _ => Role::Link,
     };
@@ -352,7 +373,8 @@ impl<'a> Chain<'a> {
             .max_by_key(|&other| key(other))
     }
 
-    fn errors_back_from(&self, newest: usize) -> u32 {
+    /// Errors from here back to the first line of one of these roles.
+    fn errors_back_from(&self, newest: usize, ends: &[Role]) -> u32 {
         if self.lines[newest].role != Role::Error {
             return 0;
         }
@@ -362,9 +384,9 @@ impl<'a> Chain<'a> {
         while let Some(at) = next.filter(|&at| !visited[at]) {
             visited[at] = true;
             match self.lines[at].role {
+                role if ends.contains(&role) => break,
                 Role::Error => count += 1,
-                Role::Assistant => break,
-                Role::User | Role::Link => {}
+                Role::Assistant | Role::User | Role::Woken | Role::Link => {}
             }
             next = self.before(at);
         }

@@ -17,12 +17,17 @@ use self::cli::Cli;
 use self::wrapper::Told;
 use super::Log;
 use super::clock::{self, Clock};
-use crate::config::{self, HookMode, Settings};
+use crate::config::{self, HookMode, ResumeMode, Settings};
 use crate::supervisor::alone::{Alone, Claim, Outcome, Step};
 use crate::supervisor::hook::{self, Happened, HookEvent, Unreadable};
 
 /// No event is longer; a prompt stands in some.
 const STDIN_AT_MOST: u64 = 16 * 1024 * 1024;
+
+/// Has a hook without a wrapper acted on this error of this session, or does it wait to?
+pub fn is_claimed(session: &str, uuid: &str) -> bool {
+    claim::is_claimed(session, uuid)
+}
 
 /// How a hook ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,9 +95,20 @@ fn log_of(settings: &Settings) -> Log {
 
 /// Waits the error out.
 fn supervise(event: &HookEvent, text: String, mut cli: Cli) -> End {
-    let Some(settings) = settings().filter(|settings| settings.hook != HookMode::Off) else {
+    let Some(settings) = settings() else {
         return End::Nothing;
     };
+    let off = match (settings.hook, settings.resume) {
+        (HookMode::Off, _) => Some("hook = off"),
+        (HookMode::Auto, ResumeMode::Type) => Some("resume = type"),
+        (HookMode::Auto, ResumeMode::Auto | ResumeMode::Hook) => None,
+    };
+    if let Some(reason) = off {
+        log_of(&settings).append(&json!({
+            "event": "hook-let-go", "by": "hook", "session": event.session_id, "reason": reason,
+        }));
+        return End::Nothing;
+    }
     let (clock, session) = (Clock::start(), event.session_id.clone());
     let (mut log, max) = (log_of(&settings), settings.max_retries);
     let mut alone = Alone::new(settings, text, session.clone(), clock.now(), rand::random());

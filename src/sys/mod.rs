@@ -33,7 +33,7 @@ use crate::config::Settings;
 use crate::supervisor::session::{ExitKind, TerminalTraits};
 
 pub use self::clock::unix_ms;
-pub use self::hook::{End, run as run_hook};
+pub use self::hook::{End, is_claimed, run as run_hook};
 pub use self::log::Log;
 pub use self::monitor::monitor;
 pub use self::program::{Found, find as find_program};

@@ -80,6 +80,7 @@ impl FakeCli {
             session_id: "session".into(),
             ending,
             consecutive_errors: self.errors,
+            unattended_errors: self.errors,
         });
     }
 

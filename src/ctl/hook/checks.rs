@@ -27,6 +27,8 @@ pub(crate) struct Place {
     pub(crate) path: PathBuf,
     /// What mends a hook of ours in them.
     pub(crate) remedy: &'static str,
+    /// They are the user's own: what they name may be run. A folder's may have come with it.
+    pub(crate) trusted: bool,
 }
 
 /// The settings of the CLI for this folder, the weakest first.
@@ -35,16 +37,19 @@ pub(crate) fn places(config_dir: Option<&Path>, cwd: Option<&Path>) -> Vec<Place
         name: "user",
         path: folder.join("settings.json"),
         remedy: "`claude-retry ctl hook install` puts this one there",
+        trusted: true,
     });
     let shared = cwd.map(|cwd| Place {
         name: "project, shared",
         path: cwd.join(".claude/settings.json"),
         remedy: "take it out by hand, for only a hand can have put it there",
+        trusted: false,
     });
     let local = cwd.map(|cwd| Place {
         name: "project",
         path: cwd.join(".claude/settings.local.json"),
         remedy: "`claude-retry ctl hook install --project` puts this one there",
+        trusted: false,
     });
     let mut places: Vec<Place> = Vec::new();
     for place in [user, shared, local].into_iter().flatten() {
@@ -83,14 +88,18 @@ pub(crate) enum Program {
     OtherVersion(String),
     /// Something that does not say that it is claude-retry.
     Stranger,
+    /// Another file, which is not run to be asked.
+    NotAsked,
     /// It cannot be executed, in the system's words.
     NotExecutable(String),
     /// Nothing is there.
     Gone,
 }
 
-/// Looks at the program in a hook's command; runs it for its version if it is another than us.
-pub(crate) fn program(path: &Path) -> Program {
+/// Looks at the program in a hook's command; runs it for its version if it is another than us and its
+/// place is trusted.
+pub(crate) fn program(path: &Path, trusted: bool) -> Program {
+    let path = &in_path(path);
     match fs::metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Program::Gone,
         Err(error) => return Program::NotExecutable(error.to_string()),
@@ -104,6 +113,9 @@ pub(crate) fn program(path: &Path) -> Program {
     if ourselves.ok() == path.canonicalize().ok() {
         return Program::Ours;
     }
+    if !trusted {
+        return Program::NotAsked;
+    }
     let version = program::version(path);
     let version = version
         .as_deref()
@@ -114,6 +126,17 @@ pub(crate) fn program(path: &Path) -> Program {
         Some(other) => Program::OtherVersion(plain(other)),
         None => Program::Stranger,
     }
+}
+
+/// A bare name as the shell finds it.
+fn in_path(path: &Path) -> PathBuf {
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let found = (path.components().count() == 1).then(|| {
+        std::env::split_paths(&folders)
+            .map(|folder| folder.join(path))
+            .find(|path| path.is_file())
+    });
+    found.flatten().unwrap_or_else(|| path.to_owned())
 }
 
 /// Settings that keep our hook from being run.

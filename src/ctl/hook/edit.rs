@@ -40,6 +40,8 @@ pub(crate) struct Entry {
     pub(crate) program: PathBuf,
     /// Can it resume? Only a command with `asyncRewake` can.
     pub(crate) works: bool,
+    /// Its group's `matcher`, where that leaves errors out.
+    pub(crate) only: Option<String>,
     /// Its group in `StopFailure`, and its place in the group.
     place: (usize, usize),
 }
@@ -69,17 +71,23 @@ pub(super) fn with_hook(text: &str, command: &str) -> Result<String, Refusal> {
         return Ok(style.render(&settings, "") + style.newline);
     }
     let mut new = text.to_owned();
-    loop {
+    // One round for each that there is, and one to put it in.
+    for _ in 0..ours(text)?.len() + 2 {
         let found = ours(&new)?;
-        match found.as_slice() {
-            [] => new = appended(&new, command)?,
-            [only] if only.works && only.command == command => break,
-            [only] => new = replaced(&new, only, command)?,
-            [.., last] => new = without(&new, last)?,
-        }
+        let narrow = found.iter().find(|entry| entry.only.is_some());
+        new = match (found.as_slice(), narrow) {
+            ([], _) => appended(&new, command)?,
+            (_, Some(narrow)) => without(&new, narrow)?,
+            ([only], None) if only.works && only.command == command => {
+                let kept = stripped(value_of(text)?) == stripped(value_of(&new)?);
+                return if kept { Ok(new) } else { Err(Refusal::Unsure) };
+            }
+            ([only], None) => replaced(&new, only, command)?,
+            ([.., last], None) => without(&new, last)?,
+        };
     }
-    let kept = stripped(value_of(text)?) == stripped(value_of(&new)?);
-    if kept { Ok(new) } else { Err(Refusal::Unsure) }
+    // Our own command is not known again.
+    Err(Refusal::Unsure)
 }
 
 /// The settings with no hook of ours in them, and without what that leaves empty.
@@ -126,6 +134,9 @@ fn entries(settings: &Value) -> Vec<Entry> {
     let mut found = Vec::new();
     let groups = settings[HOOKS][EVENT].as_array();
     for (group_at, group) in groups.into_iter().flatten().enumerate() {
+        let only = group["matcher"]
+            .as_str()
+            .filter(|only| !["", "*"].contains(only));
         let hooks = group[HOOKS].as_array();
         for (at, hook) in hooks.into_iter().flatten().enumerate() {
             if let Some((command, program)) = as_ours(hook) {
@@ -133,6 +144,7 @@ fn entries(settings: &Value) -> Vec<Entry> {
                     command: command.to_owned(),
                     program,
                     works: hook["type"] == "command" && hook["asyncRewake"] == true,
+                    only: only.map(str::to_owned),
                     place: (group_at, at),
                 });
             }

@@ -30,7 +30,7 @@ pub(super) fn run(project: bool, yes: bool) -> Result<ExitCode, Error> {
     let mut warning = String::new();
     let cwd = std::env::current_dir().ok();
     let places = checks::places(sys::config_dir().as_deref(), cwd.as_deref());
-    if status::around(&settings.program, &places, &mut warning) {
+    if status::around(&settings, &places, &mut warning) {
         let _ = write!(change, "it would not work now:\n{warning}");
     }
     if !agreed(&file, &change, "install", yes)? {
@@ -44,6 +44,9 @@ pub(super) fn run(project: bool, yes: bool) -> Result<ExitCode, Error> {
     text += "installed; sessions that run take it up within a few seconds\n";
     if let Some(backup) = backup {
         let _ = writeln!(text, "as it was before: {}", backup.display());
+    }
+    if project {
+        text += "git may see these files: `.claude/settings.local.json*` in .git/info/exclude hides them\n";
     }
     text += NOT_COVERED;
     text += &standing::report(&settings.retry_on);

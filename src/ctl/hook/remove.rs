@@ -27,11 +27,12 @@ pub(super) fn run(project: bool, yes: bool) -> Result<ExitCode, Error> {
         }
         Without::Text(new) => (
             Some(new.as_str()),
-            "removed; sessions that run take that up within a few seconds\n",
+            "removed; sessions that run take that up within a few seconds, but a wait that runs goes on to its end\n",
         ),
         Without::NoFile => (
             None,
-            "removed, and the file with it: install had made it, and nothing else was in it\n",
+            "removed, and the file with it: install had made it, and nothing else was in it; a wait that runs \
+             goes on to its end\n",
         ),
     };
     let change = diff::diff(file.text(), new.unwrap_or_default());

@@ -30,6 +30,10 @@ pub(crate) fn standing(classes: &[Class]) -> Vec<Standing> {
         .filter(|session| !session.wrapped)
         .filter_map(|session| {
             let turn = session.turn?;
+            if sys::is_claimed(&turn.session_id, &turn.uuid) {
+                // A hook sees to it, or did.
+                return None;
+            }
             let Ending::ApiError { text, .. } = turn.ending else {
                 return None;
             };

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::path::Path;
 use std::process::ExitCode;
 
 use super::NOT_COVERED;
 use super::checks::{self, Cli, Place, Program, Trouble};
 use super::edit::Entry;
-use crate::config;
+use crate::config::{self, HookMode, ResumeMode, Settings};
 use crate::error::Error;
 use crate::supervisor::wording::plain;
 use crate::sys;
@@ -38,7 +37,7 @@ pub(super) fn run() -> Result<ExitCode, Error> {
         bad = true;
         text += "these are different commands and all run: remove all but one\n";
     }
-    bad |= around(&settings.program, &places, &mut text);
+    bad |= around(&settings, &places, &mut text);
     text += NOT_COVERED;
     super::super::print(text.as_bytes())?;
     Ok(if good && !bad {
@@ -49,8 +48,22 @@ pub(super) fn run() -> Result<ExitCode, Error> {
 }
 
 /// What around the hook keeps it from working, in a line each; and whether anything does.
-pub(super) fn around(program: &Path, places: &[Place], text: &mut String) -> bool {
+pub(super) fn around(settings: &Settings, places: &[Place], text: &mut String) -> bool {
     let mut bad = false;
+    let program = settings.program.as_path();
+    let own = match (settings.hook, settings.resume) {
+        (HookMode::Off, _) => Some("hook = off"),
+        (HookMode::Auto, ResumeMode::Type) => Some("resume = type"),
+        (HookMode::Auto, ResumeMode::Auto | ResumeMode::Hook) => None,
+    };
+    if let Some(own) = own {
+        bad = true;
+        let _ = writeln!(
+            text,
+            "{own} in our own settings: without the wrapper the hook does nothing (`claude-retry ctl config` says \
+             where)"
+        );
+    }
     if let Some(off) = checks::off(places, &checks::managed()) {
         bad = true;
         let _ = writeln!(text, "hooks are off: {} in {}", off.key, off.path.display());
@@ -103,13 +116,14 @@ fn of_place(
     *text += "installed\n";
     let mut good = true;
     for entry in &entries {
-        good &= of_entry(entry, place.remedy, text);
+        good &= of_entry(entry, place, text);
     }
     Some(good)
 }
 
-fn of_entry(entry: &Entry, again: &str, text: &mut String) -> bool {
-    let (good, what) = match checks::program(&entry.program) {
+fn of_entry(entry: &Entry, place: &Place, text: &mut String) -> bool {
+    let again = place.remedy;
+    let (good, what) = match checks::program(&entry.program, place.trusted) {
         Program::Ours => (true, "this program".to_owned()),
         Program::SameVersion => (true, "another file of this version".to_owned()),
         Program::OtherVersion(version) => (
@@ -122,6 +136,12 @@ fn of_entry(entry: &Entry, again: &str, text: &mut String) -> bool {
         Program::Stranger => (
             false,
             format!("does not say that it is claude-retry; {again}"),
+        ),
+        Program::NotAsked => (
+            false,
+            format!(
+                "is another program than this one, and not run to be asked, for this folder names it; {again}"
+            ),
         ),
         Program::NotExecutable(why) => (false, format!("cannot be executed: {why}; {again}")),
         Program::Gone => (false, format!("is gone; {again}")),
@@ -137,5 +157,12 @@ fn of_entry(entry: &Entry, again: &str, text: &mut String) -> bool {
             "  its entry has no asyncRewake and resumes nothing; {again}"
         );
     }
-    good && entry.works
+    if let Some(only) = &entry.only {
+        let _ = writeln!(
+            text,
+            "  its group leaves out errors that do not match {:?}; {again}",
+            plain(only)
+        );
+    }
+    good && entry.works && entry.only.is_none()
 }

@@ -30,6 +30,7 @@ fn turn(uuid: &str, ending: Ending, consecutive_errors: u32) -> Report {
         session_id: "s".into(),
         ending,
         consecutive_errors,
+        unattended_errors: consecutive_errors,
     })
 }
 

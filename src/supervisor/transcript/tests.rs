@@ -69,8 +69,55 @@ fn an_error_is_read_in_full() {
                 status: Some(529),
             },
             consecutive_errors: 1,
+            unattended_errors: 1,
         }
     );
+}
+
+#[test]
+fn turns_that_a_hook_began_are_unattended() {
+    // As 2.1.145 and 2.1.330 write them; the field's shape is not promised.
+    for origin in [
+        r#"{"kind":"task-notification"}"#,
+        r#"{"kind":"task-notification","producer":"session-task"}"#,
+    ] {
+        let mut file = File::default();
+        let woken = format!(
+            r#""type":"user","origin":{origin},"message":{{"role":"user","content":"<task-notification>"}}"#
+        );
+        file.user("u0", "a").error("e0");
+        file.push("w1", &woken).error("e1");
+        file.push("w2", &woken).error("e2");
+        assert_eq!(
+            (
+                file.read().consecutive_errors,
+                file.read().unattended_errors
+            ),
+            (3, 3)
+        );
+        let human = r#""type":"user","origin":{"kind":"human"},"message":{"role":"user","content":"continue"}"#;
+        file.push("u3", human).error("e3");
+        file.push("w4", &woken).error("e4");
+        assert_eq!(
+            (
+                file.read().consecutive_errors,
+                file.read().unattended_errors
+            ),
+            (5, 2)
+        );
+        let odd =
+            r#""type":"user","origin":"human","message":{"role":"user","content":"continue"}"#;
+        file.push("u5", odd).error("e5");
+        assert_eq!(
+            (
+                file.read().consecutive_errors,
+                file.read().unattended_errors
+            ),
+            (6, 1)
+        );
+        file.push("w6", &woken);
+        assert_eq!(file.read().ending, Ending::User);
+    }
 }
 
 #[test]

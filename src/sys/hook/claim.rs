@@ -22,6 +22,14 @@ pub(super) fn claim(session: &str, uuid: &str, now_ms: u64) -> Claim {
     claim_in_first(&folders(), &format!("{session}-{uuid}"), now_ms)
 }
 
+/// Has a hook claimed this error?
+pub(super) fn is_claimed(session: &str, uuid: &str) -> bool {
+    let name = format!("{session}-{uuid}");
+    is_plain(session)
+        && is_plain(uuid)
+        && folders().iter().any(|folder| folder.join(&name).exists())
+}
+
 /// The hooks of one CLI have one environment, and so take the same folder.
 fn folders() -> Vec<PathBuf> {
     use etcetera::BaseStrategy as _;
