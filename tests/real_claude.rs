@@ -1,7 +1,7 @@
 //! The real CLI: every scenario on each supported version in each mode (typing, hook, alone), each in a home of
 //! its own, on a real pty, against a scripted API on loopback, with a real emulator as the user's terminal.
 //!
-//! It runs when `CLAUDE_RETRY_REAL=1` is set, three scenarios at a time, each at most a minute, with no
+//! It runs when `CLAUDE_RETRY_REAL=1` is set, two scenarios at a time, each at most a minute, with no
 //! second try. Trials are named `version::mode::scenario`; arguments are those of the standard harness:
 //! `-- alone`, `-- throttle --test-threads 1`. `scripts/real-table` makes a table of the output.
 #![expect(
@@ -37,7 +37,7 @@ const INSTALL: &str = "scripts/install-claude.sh 2.1.145 2.1.330";
 )]
 fn main() -> ExitCode {
     let mut args = Arguments::from_args();
-    args.test_threads.get_or_insert(3);
+    args.test_threads.get_or_insert(2);
     let wanted = std::env::var_os("CLAUDE_RETRY_REAL").is_some_and(|value| value == "1");
     if !wanted {
         println!(

@@ -60,29 +60,17 @@ fn asked(stage: &Stage, wanted: Option<u64>) -> Outcome {
     })
 }
 
-/// How long after the failure the resume came, by the wrapper's log.
-fn time_between(stage: &Stage, first: &str, then: &str) -> Outcome<Duration> {
-    let time = |event: &str| {
-        let record = stage.logged(event)?;
-        let time = record["time"].as_str().map(str::parse::<jiff::Timestamp>);
-        time.and_then(Result::ok)
-            .ok_or(format!("no time: {record}"))
-    };
-    let between = time(then)?.duration_since(time(first)?);
-    Duration::try_from(between).map_err(|error| error.to_string())
-}
-
 fn two_seconds(stage: &mut Stage) -> Outcome {
     stage.start()?;
     stage.ask("hello there")?;
     asked(stage, Some(2000))?;
     recovered(stage, &["hello there", RESUMED])?;
     // A little of it was over when the wrapper saw the failure; the drawn wait comes on top.
-    let waited = time_between(stage, "waiting", "typing")?;
     let record = waiting(stage)?;
-    let wait = Duration::from_millis(record["wait_ms"].as_u64().unwrap_or_default());
-    ensure(wait > Duration::from_millis(900) && waited >= wait, || {
-        format!("{waited:?} after {record}")
+    let wait = record["wait_ms"].as_u64().unwrap_or_default();
+    let drawn = 400;
+    ensure((drawn + 1..=drawn + 2000).contains(&wait), || {
+        record.to_string()
     })
 }
 

@@ -49,6 +49,8 @@ pub(crate) enum Step {
     Failed,
     /// The API has got so many turns.
     Turns(usize),
+    /// The CLI has written a line with all of these into the transcript.
+    Written(&'static [&'static str]),
     /// The API lets one answer go that it held back.
     Release,
 }
@@ -178,6 +180,7 @@ fn walk(stage: &Stage, steps: &[Step]) -> Outcome {
             })?),
             Step::Failed => failed(stage)?,
             Step::Turns(count) => stage.turns(count)?,
+            Step::Written(text) => stage.written(text)?,
             Step::Release => stage.api.release(),
         }
     }

@@ -284,6 +284,14 @@ impl Stage {
         Err(format!("nothing came in time, waiting for {what}"))
     }
 
+    /// Waits until the CLI has written a line with all of these into a transcript, which lags behind the
+    /// screen.
+    pub(crate) fn written(&self, texts: &[&str]) -> Outcome {
+        self.poll(&format!("{texts:?} in a transcript"), |stage| {
+            stage.home.is_written(texts).then_some(())
+        })
+    }
+
     /// Where the scenario lives.
     pub(crate) fn home(&self) -> &Home {
         &self.home

@@ -68,6 +68,18 @@ impl Home {
         self.path().join("tmp")
     }
 
+    /// Does a line of the transcripts hold all of these?
+    pub(crate) fn is_written(&self, texts: &[&str]) -> bool {
+        let projects = fs::read_dir(self.path().join(".claude/projects"));
+        let files = projects.into_iter().flatten().flatten();
+        let files = files.filter_map(|project| fs::read_dir(project.path()).ok());
+        files.flatten().flatten().any(|file| {
+            let transcript = fs::read_to_string(file.path()).unwrap_or_default();
+            let mut lines = transcript.lines();
+            lines.any(|line| texts.iter().all(|text| line.contains(text)))
+        })
+    }
+
     /// Where the wrapper logs to.
     pub(crate) fn log(&self) -> PathBuf {
         self.path().join("retry.log")

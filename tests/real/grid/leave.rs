@@ -157,12 +157,17 @@ fn not_a_failed_turn() -> Vec<Case> {
             before: &[
                 FREE,
                 Step::Ask("hello there"),
+                // 2.1.145 may write a quick answer before the question, and then shows only that again.
+                Step::Turns(1),
+                Step::Written(&["\"type\":\"user\"", "hello there"]),
+                Step::Release,
                 Step::See(&["Server is temporarily limiting requests"]),
+                Step::Written(&["isApiErrorMessage"]),
             ],
             ..case(
                 "resumed-error",
                 NO_FAILURE,
-                throttled().args(&["--continue"]),
+                Setup::new([Answer::throttle().gated(), done()]).args(&["--continue"]),
                 &[
                     Step::See(&["Server is temporarily limiting requests"]),
                     FREE,
