@@ -124,6 +124,17 @@ pub struct Settings {
     pub log: Option<PathBuf>,
 }
 
+impl Settings {
+    /// The setting for which the hook does nothing where no wrapper runs the CLI, if one says so.
+    pub const fn keeps_hook_idle(&self) -> Option<&'static str> {
+        match (self.hook, self.resume) {
+            (HookMode::Off, _) => Some("hook = off"),
+            (HookMode::Auto, ResumeMode::Type) => Some("resume = type"),
+            (HookMode::Auto, ResumeMode::Auto | ResumeMode::Hook) => None,
+        }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {

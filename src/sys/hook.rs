@@ -17,7 +17,7 @@ use self::cli::Cli;
 use self::wrapper::Told;
 use super::Log;
 use super::clock::{self, Clock};
-use crate::config::{self, HookMode, ResumeMode, Settings};
+use crate::config::{self, Settings};
 use crate::supervisor::alone::{Alone, Claim, Outcome, Step};
 use crate::supervisor::hook::{self, Happened, HookEvent, Unreadable};
 
@@ -98,12 +98,7 @@ fn supervise(event: &HookEvent, text: String, mut cli: Cli) -> End {
     let Some(settings) = settings() else {
         return End::Nothing;
     };
-    let off = match (settings.hook, settings.resume) {
-        (HookMode::Off, _) => Some("hook = off"),
-        (HookMode::Auto, ResumeMode::Type) => Some("resume = type"),
-        (HookMode::Auto, ResumeMode::Auto | ResumeMode::Hook) => None,
-    };
-    if let Some(reason) = off {
+    if let Some(reason) = settings.keeps_hook_idle() {
         log_of(&settings).append(&json!({
             "event": "hook-let-go", "by": "hook", "session": event.session_id, "reason": reason,
         }));

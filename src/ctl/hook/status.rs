@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use super::NOT_COVERED;
 use super::checks::{self, Cli, Place, Program, Trouble};
 use super::edit::Entry;
-use crate::config::{self, HookMode, ResumeMode, Settings};
+use crate::config::{self, Settings};
 use crate::error::Error;
 use crate::supervisor::wording::plain;
 use crate::sys;
@@ -51,12 +51,7 @@ pub(super) fn run() -> Result<ExitCode, Error> {
 pub(super) fn around(settings: &Settings, places: &[Place], text: &mut String) -> bool {
     let mut bad = false;
     let program = settings.program.as_path();
-    let own = match (settings.hook, settings.resume) {
-        (HookMode::Off, _) => Some("hook = off"),
-        (HookMode::Auto, ResumeMode::Type) => Some("resume = type"),
-        (HookMode::Auto, ResumeMode::Auto | ResumeMode::Hook) => None,
-    };
-    if let Some(own) = own {
+    if let Some(own) = settings.keeps_hook_idle() {
         bad = true;
         let _ = writeln!(
             text,
