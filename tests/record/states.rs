@@ -122,15 +122,27 @@ pub(super) fn all(version: &'static str) -> Vec<Take> {
     let patch: u32 = patch.unwrap_or(u32::MAX);
     let mut takes = Vec::new();
     // Another start for each version, so that a state is seen in other windows on each.
-    let mut turn = usize::try_from(patch).unwrap_or(0) / 10;
-    for state in states() {
+    let mut turn = turn_of(patch);
+    for (place, state) in states().into_iter().enumerate() {
         if patch < state.since {
             continue;
         }
-        let mut renderers = vec![Renderer::Own];
-        if patch > 145 && !state.once {
-            renderers.push(Renderer::Inline);
-        }
+        let in_both = [
+            "free",
+            "draft",
+            "shell",
+            "history-search",
+            "usage-limit",
+            "queued",
+        ];
+        let has_both = patch > 145 && !state.once;
+        let mut renderers = match (has_both, in_both.contains(&state.name)) {
+            (false, _) => vec![Renderer::Own],
+            (true, true) => vec![Renderer::Own, Renderer::Inline],
+            // The others in one on this version, in the other on the next.
+            (true, false) if (place + turn_of(patch)).is_multiple_of(2) => vec![Renderer::Own],
+            (true, false) => vec![Renderer::Inline],
+        };
         if [
             "free",
             "draft-wide",
@@ -165,6 +177,11 @@ pub(super) fn all(version: &'static str) -> Vec<Take> {
     }
     takes.extend(small(version, patch));
     takes
+}
+
+/// A number for a version, unlike its neighbours'.
+fn turn_of(patch: u32) -> usize {
+    usize::try_from(patch).unwrap_or(0) / 50
 }
 
 /// Sessions whose windows were small, or huge, from the start. The user sees too little of them for a

@@ -20,7 +20,7 @@ use crate::support::terminal::{Kind, Passed};
 /// The most that a session may take: the machine may have other work.
 const LIMIT: Duration = Duration::from_mins(4);
 /// Nothing new for so long: the screen is at rest.
-const REST: Duration = Duration::from_millis(1200);
+const REST: Duration = Duration::from_millis(600);
 /// What is never at rest (a spinner) is taken after so long.
 const ENOUGH: Duration = Duration::from_secs(6);
 
@@ -224,8 +224,9 @@ impl Take {
                 keep(stage.screen(), &scrub, &title, &folder, &this)?;
                 write_transcript(&this)?;
                 for &(rows, columns) in sizes {
+                    let before = stage.terminal().written();
                     stage.resize(rows, columns)?;
-                    rest(stage);
+                    drawn_after(stage, before);
                     let stem = stem(self.name, (rows.into(), columns.into()));
                     keep(stage.screen(), &scrub, &title, &folder, &stem)?;
                     write_transcript(&stem)?;
@@ -264,6 +265,15 @@ fn walk(stage: &Stage, steps: &[Step]) -> Outcome {
         }
     }
     Ok(())
+}
+
+/// Waits until the CLI has drawn anew, unless it does not.
+fn drawn_after(stage: &Stage, before: usize) {
+    let until = Instant::now() + ENOUGH;
+    while stage.terminal().written() == before && Instant::now() < until {
+        stage.pass(REST / 10);
+    }
+    rest(stage);
 }
 
 /// Waits until nothing more is drawn.
