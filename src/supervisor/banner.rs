@@ -378,13 +378,15 @@ fn start_of_local_command(rows: &[Row], last: usize) -> Option<usize> {
     (kind == Head::User && !REWRITING_COMMANDS.contains(&name)).then_some(start)
 }
 
-/// A row whose text stands at the right edge, alone: the effort, a time. In a narrow terminal the effort is
-/// longer than half a row: `● high · /effort`.
+/// A row whose text stands at the right edge, alone: the effort, a time. In a narrow terminal some are longer
+/// than half a row: `● high · /effort`, `ctrl+g to edit in Vim`.
 fn is_at_right(row: &Row, cols: usize) -> bool {
+    const LONG: [&str; 2] = [" · /effort", "ctrl+g to edit in "];
     let width = row.text.width();
     let from = indent(row);
+    let long = || LONG.iter().any(|text| row.text.contains(text));
     let at_edge = width + 10 >= cols && !is_blank(row);
-    at_edge && (from >= cols / 2 || (from >= BULLET_TEXT_COL && row.text.ends_with(" · /effort")))
+    at_edge && (from >= cols / 2 || (from >= BULLET_TEXT_COL && long()))
 }
 
 /// A note of the prompt's own: `› Stashed (auto-restores after submit)`.

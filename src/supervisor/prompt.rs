@@ -408,12 +408,10 @@ fn is_menu_row(row: &Row) -> bool {
 
 /// What the rows below the conversation, or below the prompt, say.
 fn read_below(rows: &[Row]) -> Prompt {
-    let texts: Vec<String> = rows.iter().map(|row| row.text.to_lowercase()).collect();
-    let says = |signs: &[&str]| {
-        texts
-            .iter()
-            .any(|text| signs.iter().any(|s| text.contains(s)))
-    };
+    // A sign may be broken into two rows.
+    let words = rows.iter().flat_map(|row| row.text.split_whitespace());
+    let text = words.collect::<Vec<_>>().join(" ").to_lowercase();
+    let says = |signs: &[&str]| signs.iter().any(|sign| text.contains(sign));
     if says(&["showing detailed transcript"]) {
         Prompt::TranscriptView
     } else if says(&MENU_SIGNS) {

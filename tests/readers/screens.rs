@@ -198,6 +198,16 @@ fn a_draft_that_is_longer_than_its_box_is_one() {
 }
 
 #[test]
+fn a_sign_of_a_dialog_may_be_broken() {
+    let text = format!(
+        "● {BANNER}\n\n{}\n  Resume session\n  Ctrl+B to only show current branch · Esc to\n  close",
+        rule(COLS)
+    );
+    let screen = draw(Size::new(10, COLS), &text, (9, 0));
+    assert_eq!(prompt::read(&screen), Prompt::Dialog);
+}
+
+#[test]
 fn a_menu_may_have_broken_descriptions() {
     let menu = format!(
         "● {BANNER}\n\n  ❯ /add-dir      Add a working\n                  directory\n    /autocompact  Set how full the\n                  context gets before\n                  auto-summarizing"

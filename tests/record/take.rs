@@ -18,7 +18,7 @@ use crate::support::screen::Screen;
 use crate::support::terminal::{Kind, Passed};
 
 /// The most that a session may take: the machine may have other work.
-const LIMIT: Duration = Duration::from_mins(4);
+const LIMIT: Duration = Duration::from_secs(75);
 /// Nothing new for so long: the screen is at rest.
 const REST: Duration = Duration::from_millis(600);
 /// What is never at rest (a spinner) is taken after so long.
