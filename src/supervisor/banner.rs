@@ -264,7 +264,9 @@ fn find_drawn(screen: &Screen, floor: usize) -> Option<Banner> {
         let row = &rows[last];
         if is_blank(row) || is_at_right(row, cols) || is_note(row) {
             end = last;
-        } else if let Some(start) = start_of_menu_row(rows, last) {
+        } else if let Some(start) =
+            start_of_menu_row(rows, last).or_else(|| start_of_tasks(rows, last))
+        {
             end = start;
         } else if let Some((start, more)) = start_of_duration(rows, last) {
             // There is never a second one.
@@ -381,12 +383,28 @@ fn start_of_local_command(rows: &[Row], last: usize) -> Option<usize> {
 /// A row whose text stands at the right edge, alone: the effort, a time. In a narrow terminal some are longer
 /// than half a row: `● high · /effort`, `ctrl+g to edit in Vim`.
 fn is_at_right(row: &Row, cols: usize) -> bool {
-    const LONG: [&str; 2] = [" · /effort", "ctrl+g to edit in "];
     let width = row.text.width();
     let from = indent(row);
-    let long = || LONG.iter().any(|text| row.text.contains(text));
+    let long = || row.text.contains("ctrl+g to edit in ") || is_effort(row.text.trim_start());
     let at_edge = width + 10 >= cols && !is_blank(row);
     at_edge && (from >= cols / 2 || (from >= BULLET_TEXT_COL && long()))
+}
+
+/// `◐ medium · /effort`, its end maybe cut off.
+fn is_effort(text: &str) -> bool {
+    text.starts_with(['○', '◔', '◑', '◐', '◕', '●', '◉']) && text.contains(" · /e")
+}
+
+/// The head of the list of tasks, which 2.1.200 keeps above the prompt: `1 tasks (0 done, 1 open)`.
+static TASKS: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"^  \d+ tasks? \(\d").expect("the pattern compiles"));
+
+/// Where the list of tasks that ends at `last` begins.
+fn start_of_tasks(rows: &[Row], last: usize) -> Option<usize> {
+    let above = rows[..=last].iter().rposition(|row| {
+        is_blank(row) || indent(row) < BULLET_TEXT_COL || TASKS.is_match(&row.text)
+    })?;
+    TASKS.is_match(&rows[above].text).then_some(above)
 }
 
 /// A note of the prompt's own: `› Stashed (auto-restores after submit)`.

@@ -128,7 +128,7 @@ pub fn read(screen: &Screen) -> Prompt {
         Layout::Rule(row) => read_below(&screen.rows[row..]),
         Layout::Plain(row) => read_plain(screen, row),
         Layout::Nothing if has_choices(&screen.rows) => Prompt::Dialog,
-        Layout::Nothing => Prompt::None,
+        Layout::Nothing => read_end(&screen.rows),
     }
 }
 
@@ -426,6 +426,19 @@ fn read_below(rows: &[Row]) -> Prompt {
     }
 }
 
+/// No rule and no prompt in sight: what the last rows say. (Above them may stand a conversation.)
+fn read_end(rows: &[Row]) -> Prompt {
+    const SHELL: &str = "! for shell mode";
+    let Some(last) = rows.iter().rposition(|row| !is_blank(row)) else {
+        return Prompt::None;
+    };
+    let end = &rows[last.saturating_sub(FOOTER_ROWS - 1)..=last];
+    if end.iter().any(|row| row.text.starts_with(SHELL)) {
+        return Prompt::Shell;
+    }
+    read_below(end)
+}
+
 /// A list of numbered choices with the mark at one of them: `❯ 1. Yes`.
 fn has_choices(rows: &[Row]) -> bool {
     rows.iter().any(|row| {
@@ -438,11 +451,23 @@ fn has_choices(rows: &[Row]) -> bool {
     })
 }
 
-/// Screen-reader mode: the row begins with `$`.
+/// Rows of a footer in screen-reader mode, or of a view's last words.
+const FOOTER_ROWS: usize = 4;
+
+/// Screen-reader mode: the row begins with `$`. What the prompt is taken for stands in the rows above it: while
+/// the history is searched, `search prompts:`.
 fn read_plain(screen: &Screen, row: usize) -> Prompt {
     let text = plain_text(&screen.rows[row]);
     let (cursor_row, cursor_col) = screen.cursor;
     if usize::from(cursor_row) != row {
+        return Prompt::Menu;
+    }
+    let footer = &screen.rows[row.saturating_sub(FOOTER_ROWS)..row];
+    let says = |row: &Row| {
+        let text = row.text.to_lowercase();
+        MENU_SIGNS.iter().any(|sign| text.starts_with(sign))
+    };
+    if footer.iter().any(says) {
         return Prompt::Menu;
     }
     match text.chars().next() {

@@ -197,6 +197,35 @@ fn a_draft_that_is_longer_than_its_box_is_one() {
     assert_eq!(prompt::read(&end("❯ ", 2)), Prompt::Draft(String::new()));
 }
 
+/// In screen-reader mode the prompt looks free while the history is searched; a row above it tells.
+#[test]
+fn a_spoken_history_search_is_no_free_prompt() {
+    let spoken = |footer: &str| {
+        let text = format!("you: hi\nerror: {BANNER}\n{footer}\neffort: medium · /effort\n$");
+        draw(Size::new(10, COLS), &text, (4, 1))
+    };
+    assert_eq!(prompt::read(&spoken("auto mode on")), Prompt::Free);
+    let searched = spoken("search prompts: auto mode on");
+    assert_eq!(prompt::read(&searched), Prompt::Menu);
+    assert!(banner::find(&searched).is_some());
+}
+
+#[test]
+fn a_list_of_tasks_may_stand_above_the_prompt() {
+    let text = format!(
+        "❯ hi\n\n● {BANNER}\n\n✻ Sautéed for 0s\n\n  2 tasks (0 done, 2 open)\n  ◻ Build the wall\n    of bricks\n  ◻ Paint it\n"
+    );
+    assert!(banner::find(&session(&text)).is_some());
+    let text = text.replace("tasks (", "things (");
+    assert_eq!(banner::find(&session(&text)), None);
+}
+
+#[test]
+fn the_effort_may_be_cut_off() {
+    let text = "❯ hi\n  ⎿  API Error: 529\n     Overloaded\n\n  ◐ medium · /eff…";
+    assert!(banner::find(&session_in(20, text)).is_some());
+}
+
 #[test]
 fn a_sign_of_a_dialog_may_be_broken() {
     let text = format!(
