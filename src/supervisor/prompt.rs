@@ -193,7 +193,8 @@ pub(super) fn is_blank(row: &Row) -> bool {
     row.text.chars().all(char::is_whitespace)
 }
 
-/// A rule over the whole width, from the first column on. A label may stand in it.
+/// A rule over the whole width, from the first column on. A label may stand in it, in a narrow terminal longer
+/// than what is left of the rule: `─── History 1/1 ────`.
 fn is_rule(row: &Row, cols: usize) -> bool {
     let mut chars = row.text.chars();
     let Some(line @ ('─' | '▔' | '━')) = chars.next() else {
@@ -208,7 +209,11 @@ fn is_rule(row: &Row, cols: usize) -> bool {
         drawn += usize::from(c == line);
     }
     let width = row.text.width();
-    row.text.ends_with(line) && width + 1 >= cols && drawn * 2 >= all
+    let labelled = || {
+        let side = [line; 3].iter().collect::<String>();
+        row.text.starts_with(&side) && row.text.ends_with(&side)
+    };
+    row.text.ends_with(line) && width + 1 >= cols && (drawn * 2 >= all || labelled())
 }
 
 /// The sign at the prompt's start, when a space stands behind it.
@@ -452,7 +457,7 @@ fn has_choices(rows: &[Row]) -> bool {
 }
 
 /// Rows of a footer in screen-reader mode, or of a view's last words.
-const FOOTER_ROWS: usize = 4;
+const FOOTER_ROWS: usize = 8;
 
 /// Screen-reader mode: the row begins with `$`. What the prompt is taken for stands in the rows above it: while
 /// the history is searched, `search prompts:`.

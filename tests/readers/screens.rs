@@ -211,6 +211,17 @@ fn a_spoken_history_search_is_no_free_prompt() {
 }
 
 #[test]
+fn a_label_may_be_longer_than_its_rule() {
+    let text = format!(
+        "● API Error: 529\n  Overloaded\n\n─── History 1/1 ────\n❯ hello there\n{}\n  ● high · /effort",
+        rule(20)
+    );
+    let screen = draw(Size::new(8, 20), &text, (4, 13));
+    assert_eq!(prompt::read(&screen), Prompt::Draft("hello there".into()));
+    assert!(banner::find(&screen).is_some());
+}
+
+#[test]
 fn a_list_of_tasks_may_stand_above_the_prompt() {
     let text = format!(
         "❯ hi\n\n● {BANNER}\n\n✻ Sautéed for 0s\n\n  2 tasks (0 done, 2 open)\n  ◻ Build the wall\n    of bricks\n  ◻ Paint it\n"
