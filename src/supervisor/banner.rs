@@ -364,7 +364,8 @@ fn slash_command(text: &str) -> Option<&str> {
 /// output or still without: the command's row. Such a command starts no turn; what stands above it still
 /// ends the conversation.
 fn start_of_local_command(rows: &[Row], last: usize) -> Option<usize> {
-    let (mut start, mut kind) = start_of_block(rows, last)?;
+    let (mut start, mut kind) =
+        start_of_block(rows, last).or_else(|| start_of_output(rows, last))?;
     while kind == Head::Elbow {
         let mut text = text_of(&rows[start]).to_owned();
         if let Some(next) = rows.get(start + 1).filter(|_| start < last) {
@@ -378,6 +379,19 @@ fn start_of_local_command(rows: &[Row], last: usize) -> Option<usize> {
     }
     let name = slash_command(text_of(&rows[start]))?;
     (kind == Head::User && !REWRITING_COMMANDS.contains(&name)).then_some(start)
+}
+
+/// The same of a command's output with blank rows in it.
+fn start_of_output(rows: &[Row], last: usize) -> Option<(usize, Head)> {
+    for start in (last.saturating_sub(MAX_ROWS - 1)..=last).rev() {
+        if head(&rows[start]) == Some(Head::Elbow) {
+            return Some((start, Head::Elbow));
+        }
+        if !is_blank(&rows[start]) && indent(&rows[start]) < ELBOW_TEXT_COL {
+            return None;
+        }
+    }
+    None
 }
 
 /// A row whose text stands at the right edge, alone: the effort, a time. In a narrow terminal some are longer

@@ -47,10 +47,12 @@ impl Prompt {
 const TEXT_COL: usize = 2;
 
 /// Footer texts (below the prompt or at the bottom of a dialog) that mean that keys go elsewhere.
-const DIALOG_SIGNS: [&str; 13] = [
+const DIALOG_SIGNS: [&str; 15] = [
     "esc to cancel",
     "esc to exit",
     "esc to close",
+    "space to close",
+    "to go back",
     "esc to go back",
     "esc to return",
     "enter to confirm",
@@ -63,6 +65,9 @@ const DIALOG_SIGNS: [&str; 13] = [
     "continuing automatically at",
     "y/n",
 ];
+
+/// The end of the window's title in the view of agents, whose prompt begins another session.
+const AGENTS_TITLE: &str = "claude agents";
 
 /// Texts of the menus that belong to the prompt: history search, the panel of shortcuts.
 const MENU_SIGNS: [&str; 4] = [
@@ -264,6 +269,9 @@ fn read_box(screen: &Screen, upper: usize, lower: usize) -> Prompt {
         Some('#' | '&') => return Prompt::Menu,
         _ => {}
     }
+    if screen.title.ends_with(AGENTS_TITLE) {
+        return Prompt::Dialog;
+    }
     match read_below(&screen.rows[lower + 1..]) {
         Prompt::None => {}
         other => return other,
@@ -419,7 +427,7 @@ fn read_below(rows: &[Row]) -> Prompt {
     let says = |signs: &[&str]| signs.iter().any(|sign| text.contains(sign));
     if says(&["showing detailed transcript"]) {
         Prompt::TranscriptView
-    } else if says(&MENU_SIGNS) {
+    } else if says(&MENU_SIGNS) || rows.iter().any(is_shortcuts) {
         Prompt::Menu
     } else if says(&DIALOG_SIGNS)
         || has_choices(rows)
@@ -429,6 +437,11 @@ fn read_below(rows: &[Row]) -> Prompt {
     } else {
         Prompt::None
     }
+}
+
+/// The first row of the panel of shortcuts, whose columns break every other sign in a narrow terminal.
+fn is_shortcuts(row: &Row) -> bool {
+    row.text.trim_start().starts_with("! for ")
 }
 
 /// No rule and no prompt in sight: what the last rows say. (Above them may stand a conversation.)

@@ -11,8 +11,8 @@ use claude_retry::term::screen::Screen;
 pub(crate) struct Right {
     /// The prompt: one of these.
     pub(crate) prompt: Vec<String>,
-    /// The CLI is at work.
-    pub(crate) busy: bool,
+    /// The CLI is at work: one of these.
+    pub(crate) busy: Vec<bool>,
     /// The class of the error on the screen, where there is one in sight: one of these.
     pub(crate) class: Vec<String>,
     /// `retry`, `hands-off`, `leave`: one of these.
@@ -49,7 +49,7 @@ impl Table {
         let any = |words: &str| words.split('|').map(Into::into).collect();
         Right {
             prompt: any(prompt),
-            busy: busy == "busy",
+            busy: busy.split('|').map(|word| word == "busy").collect(),
             class: any(class),
             verdict: any(verdict),
         }
@@ -74,7 +74,7 @@ impl Table {
         }
         Right {
             prompt,
-            busy: false,
+            busy: vec![false],
             class: Vec::new(),
             verdict: vec![verdict.into()],
         }

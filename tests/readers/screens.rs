@@ -211,6 +211,34 @@ fn a_spoken_history_search_is_no_free_prompt() {
 }
 
 #[test]
+fn a_commands_output_may_have_paragraphs() {
+    let text = format!(
+        "● {BANNER}\n\n❯ /agents\n  ⎿  It has been removed.\n\n     Ask for it:\n       • so\n\n     Docs: here\n"
+    );
+    assert!(banner::find(&session(&text)).is_some());
+    let said = text.replace("❯ /agents\n  ⎿  ", "● I said:\n\n     ");
+    assert_eq!(banner::find(&session(&said)), None);
+}
+
+/// The prompt of the view of agents is not the session's; its footer may be out of sight.
+#[test]
+fn the_view_of_agents_is_told_by_its_title() {
+    let text = format!("● {BANNER}\n\n{0}\n❯ \n{0}", rule(COLS));
+    let size = Size::new(5, COLS);
+    assert_eq!(prompt::read(&draw(size, &text, (3, 2))), Prompt::Free);
+    let titled = format!("\x1b]0;1 awaiting input · claude agents\x07{text}");
+    assert_eq!(prompt::read(&draw(size, &titled, (3, 2))), Prompt::Dialog);
+}
+
+/// Its columns break every other sign in a narrow terminal.
+#[test]
+fn a_narrow_panel_of_shortcuts_is_a_menu() {
+    let footer = "  ! for   double tap   ctrl +\n  shell   esc to clear shift + _\n  / for   shift + tab  ctrl + z\n  commandsto           to";
+    let screen = with_footer(34, "● Hello.\n", "❯\u{a0}", 2, footer);
+    assert_eq!(prompt::read(&screen), Prompt::Menu);
+}
+
+#[test]
 fn a_label_may_be_longer_than_its_rule() {
     let text = format!(
         "● API Error: 529\n  Overloaded\n\n─── History 1/1 ────\n❯ hello there\n{}\n  ● high · /effort",

@@ -38,7 +38,16 @@ const RESIZED: [&[(u16, u16)]; 7] = [
     &[(100, 80), (16, 64)],
 ];
 /// Those of what looks like a prompt where a sign of the contrary may be cut off.
-const NARROW: &[(u16, u16)] = &[(24, 20), (30, 24), (20, 28), (24, 34), (16, 40), (12, 50)];
+const NARROW: &[(u16, u16)] = &[
+    (24, 20),
+    (30, 24),
+    (20, 28),
+    (24, 34),
+    (16, 40),
+    (12, 50),
+    (40, 30),
+    (60, 20),
+];
 /// The states that have such a sign.
 const SIGNED: [&str; 9] = [
     "agents-view",
