@@ -469,6 +469,9 @@ fn has_choices(rows: &[Row]) -> bool {
     })
 }
 
+/// Column where what is typed begins in screen-reader mode.
+const SPOKEN_COL: u16 = 3;
+
 /// Rows of a footer in screen-reader mode, or of a view's last words.
 const FOOTER_ROWS: usize = 8;
 
@@ -492,7 +495,8 @@ fn read_plain(screen: &Screen, row: usize) -> Prompt {
         Some('/' | '@') => Prompt::Menu,
         Some('!') => Prompt::Shell,
         Some(_) => Prompt::Draft(plain(&text)),
-        None if cursor_col == 1 => Prompt::Free,
+        // Behind the sign, or where text would begin (2.1.200).
+        None if matches!(cursor_col, 1 | SPOKEN_COL) => Prompt::Free,
         None => Prompt::Draft(String::new()),
     }
 }

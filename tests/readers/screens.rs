@@ -211,6 +211,16 @@ fn a_spoken_history_search_is_no_free_prompt() {
 }
 
 #[test]
+fn a_spoken_prompt_is_free_with_the_cursor_where_text_begins() {
+    let at = |col| {
+        let text = format!("you: hi\nerror: {BANNER}\neffort: high · /effort\n$");
+        prompt::read(&draw(Size::new(10, COLS), &text, (3, col)))
+    };
+    assert_eq!((at(1), at(3)), (Prompt::Free, Prompt::Free));
+    assert_eq!(at(4), Prompt::Draft(String::new()));
+}
+
+#[test]
 fn a_commands_output_may_have_paragraphs() {
     let text = format!(
         "● {BANNER}\n\n❯ /agents\n  ⎿  It has been removed.\n\n     Ask for it:\n       • so\n\n     Docs: here\n"

@@ -438,7 +438,7 @@ fn drafts() -> Vec<State> {
             "draft-wide-wrapped",
             &[
                 Type(
-                    "長い草稿は箱の幅より長くなければならない、だからもう少し書く。そして最後まで書き続ける、",
+                    "長い草稿は箱の幅より長くなければならない、だからもう少し書く。そして最後まで書き続ける ab",
                 ),
                 See(&["ab"]),
                 Type("行がいくつも要るから。 ok"),
@@ -789,6 +789,7 @@ fn screen_reader() -> Vec<State> {
     vec![
         spoken("reader-free", &[]),
         spoken("reader-draft", &[Type("my draft"), Prompt("my draft")]),
+        spoken("reader-blank", &[Type(" ")]),
         spoken("reader-shell", &[Type("!"), See(&["!"])]),
         spoken("reader-slash", &[Type("/"), See(&["/"])]),
         spoken(
