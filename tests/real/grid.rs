@@ -162,7 +162,7 @@ pub(crate) fn play(stage: &mut Stage, case: &Case) -> Outcome {
 }
 
 /// Does what the user does.
-fn walk(stage: &Stage, steps: &[Step]) -> Outcome {
+pub(crate) fn walk(stage: &Stage, steps: &[Step]) -> Outcome {
     for step in steps {
         match *step {
             Step::Ask(text) => stage.ask(text)?,
