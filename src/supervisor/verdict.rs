@@ -350,3 +350,6 @@ pub const fn way(
 pub fn same_error(told: &str, text: &str) -> bool {
     text.trim().starts_with(told.trim())
 }
+
+#[cfg(test)]
+mod tests;
