@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 use unicode_width::UnicodeWidthStr;
 
-use super::prompt::{self, Layout, indent, is_blank, start_of_menu_row};
+use super::prompt::{self, Layout, asks_for_menu, indent, is_blank, start_of_menu_row};
 use super::wording::{self, Catalogue, Reading};
 use crate::term::screen::{Row, Screen};
 
@@ -278,6 +278,7 @@ fn find_drawn(screen: &Screen, floor: usize, catalogue: &Catalogue) -> Option<Ba
     let rows = &screen.rows;
     let cols = usize::from(screen.size.cols);
     let mut end = floor;
+    let asked = asks_for_menu(screen);
     let mut durations = 0;
     let mut finished = false;
     // Skip what stands between the conversation and the prompt.
@@ -287,7 +288,7 @@ fn find_drawn(screen: &Screen, floor: usize, catalogue: &Catalogue) -> Option<Ba
         if is_blank(row) || is_at_right(row, cols) || is_note(row) {
             end = last;
         } else if let Some(start) =
-            start_of_menu_row(rows, last).or_else(|| start_of_tasks(rows, last))
+            start_of_menu_row(rows, last, asked).or_else(|| start_of_tasks(rows, last))
         {
             end = start;
         } else if let Some((start, more)) = start_of_duration(rows, last) {

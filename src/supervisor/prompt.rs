@@ -318,15 +318,8 @@ fn cursor(screen: &Screen, upper: usize, lower: usize) -> Option<(usize, usize)>
         return None;
     }
     let inverse = |row: &Row| row.cells.iter().position(|cell| cell.inverse);
-    let in_box = (upper + 1..lower).find_map(|row| Some((row, inverse(&screen.rows[row])?)));
-    // An inverse blank at a row's end is not in the picture: it is the one that is nowhere else.
-    in_box.or_else(|| {
-        (row > lower
-            && screen.rows[lower..]
-                .iter()
-                .all(|row| inverse(row).is_none()))
-        .then_some((upper + 1, TEXT_COL))
-    })
+    // Where it is drawn nowhere, or elsewhere, the keys may go to something whose mark was cut off.
+    (upper + 1..lower).find_map(|row| Some((row, inverse(&screen.rows[row])?)))
 }
 
 /// The text typed into the box, rows by line feeds.
@@ -398,16 +391,22 @@ fn undimmed(row: &Row, from: usize) -> String {
 
 /// A slash or `@` menu drawn above the prompt's box (2.1.330 draws it there).
 fn has_menu_above(screen: &Screen, upper: usize) -> bool {
-    upper > 0 && start_of_menu_row(&screen.rows, upper - 1).is_some()
+    upper > 0 && start_of_menu_row(&screen.rows, upper - 1, false).is_some()
+}
+
+/// Is what is typed something that a menu is drawn for?
+pub(super) fn asks_for_menu(screen: &Screen) -> bool {
+    typed(screen).is_some_and(|text| text.starts_with('/') || text.contains('@'))
 }
 
 /// Where the entry of a menu whose last row this is begins: in a narrow terminal its description is broken.
-pub(super) fn start_of_menu_row(rows: &[Row], last: usize) -> Option<usize> {
+/// With `asked` the prompt asks for a menu: then it is enough to look a little like one (2.1.250).
+pub(super) fn start_of_menu_row(rows: &[Row], last: usize, asked: bool) -> Option<usize> {
     /// Deeper than any name begins; more rows than a description takes at 20 columns.
     const DESCRIPTION_COL: usize = 8;
     const MOST: usize = 6;
     for start in (last.saturating_sub(MOST)..=last).rev() {
-        if is_menu_row(&rows[start]) {
+        if is_menu_row(&rows[start], asked) {
             return Some(start);
         }
         if is_blank(&rows[start]) || indent(&rows[start]) < DESCRIPTION_COL {
@@ -418,13 +417,19 @@ pub(super) fn start_of_menu_row(rows: &[Row], last: usize) -> Option<usize> {
 }
 
 /// A row of the slash menu or of the file menu.
-fn is_menu_row(row: &Row) -> bool {
-    let Some(rest) = row.text.strip_prefix("  ") else {
+fn is_menu_row(row: &Row, asked: bool) -> bool {
+    let Some(behind) = row.text.strip_prefix("  ") else {
         return false;
     };
-    let Some(rest) = rest.strip_prefix("❯ ").or_else(|| rest.strip_prefix("  ")) else {
+    let marked = behind
+        .strip_prefix("❯ ")
+        .or_else(|| behind.strip_prefix("  "));
+    let Some(rest) = marked.or(asked.then_some(behind)) else {
         return false;
     };
+    if asked && rest.starts_with("No commands match") {
+        return true;
+    }
     match rest.chars().next() {
         Some('/') => rest[1..].starts_with(|c: char| c.is_alphanumeric()),
         Some('+' | '*' | '◇') => rest.chars().nth(1) == Some(' '),
@@ -440,7 +445,7 @@ fn read_below(rows: &[Row]) -> Prompt {
     let says = |signs: &[&str]| signs.iter().any(|sign| text.contains(sign));
     if says(&["showing detailed transcript"]) {
         Prompt::TranscriptView
-    } else if says(&MENU_SIGNS) || rows.iter().any(is_shortcuts) {
+    } else if says(&MENU_SIGNS) || rows.iter().any(is_shortcuts) || is_search(rows) {
         Prompt::Menu
     } else if says(&DIALOG_SIGNS)
         || has_choices(rows)
@@ -455,6 +460,15 @@ fn read_below(rows: &[Row]) -> Prompt {
 /// The first row of the panel of shortcuts, whose columns break every other sign in a narrow terminal.
 fn is_shortcuts(row: &Row) -> bool {
     row.text.trim_start().starts_with("! for ")
+}
+
+/// `search prompts:` in a column that is too narrow for it.
+fn is_search(rows: &[Row]) -> bool {
+    let first = |row: &Row| row.text.split_whitespace().next().map(str::to_lowercase);
+    rows.windows(2).any(|pair| {
+        first(&pair[0]).as_deref() == Some("search")
+            && first(&pair[1]).as_deref() == Some("prompts:")
+    })
 }
 
 /// No rule and no prompt in sight: what the last rows say. (Above them may stand a conversation.)
