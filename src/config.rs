@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use self::settings::{SETTINGS, Setting, setting};
+pub(crate) use self::value::span;
 use crate::error::{Error, Origin, nearest};
 use crate::supervisor::wording::Class;
 

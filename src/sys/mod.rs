@@ -34,7 +34,7 @@ use crate::supervisor::session::{ExitKind, TerminalTraits};
 
 pub use self::clock::unix_ms;
 pub use self::hook::{End, is_claimed, run as run_hook};
-pub use self::log::Log;
+pub use self::log::{Log, open_all as open_logs};
 pub use self::monitor::monitor;
 pub use self::program::{Found, find as find_program};
 pub use self::sessions::{Running, running};
@@ -193,7 +193,7 @@ fn watchdog_env(settings: &Settings) -> impl Iterator<Item = (&'static str, &'st
 }
 
 /// The terminal as its environment describes it.
-fn traits() -> TerminalTraits {
+pub fn traits() -> TerminalTraits {
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
         .into_iter()
         .find_map(env)
