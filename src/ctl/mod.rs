@@ -4,7 +4,10 @@ mod alias;
 mod config;
 mod demo;
 mod hook;
+mod journal;
+mod log;
 mod reference;
+mod stats;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -50,6 +53,8 @@ pub fn run(args: Vec<OsString>) -> Result<ExitCode, Error> {
         }
         Some(("demo", _)) => demo::run(),
         Some(("hook", matches)) => hook::run(matches),
+        Some(("log", matches)) => log::run(matches),
+        Some(("stats", matches)) => stats::run(matches),
         _ => print(reference::ctl().render_help().to_string().as_bytes()),
     }
 }
