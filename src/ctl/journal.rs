@@ -106,6 +106,15 @@ impl Journal {
         Ok(reader.end())
     }
 
+    /// The same of a piece of a log, whose first line may be cut.
+    pub(super) fn of_bytes(bytes: &[u8]) -> Self {
+        let mut reader = Reader::default();
+        bytes
+            .split(|byte| *byte == b'\n')
+            .for_each(|line| reader.line(line));
+        reader.end()
+    }
+
     /// The same of texts, the oldest first.
     #[cfg(test)]
     pub(super) fn of(texts: &[&str]) -> Self {

@@ -9,6 +9,7 @@ use clap::ArgMatches;
 use jiff::tz::TimeZone;
 
 use super::journal::{self, Journal, Record};
+use super::text::count;
 use crate::config;
 use crate::error::Error;
 
@@ -55,10 +56,6 @@ pub(super) fn run(matches: &ArgMatches) -> Result<ExitCode, Error> {
         );
     }
     super::print(text.as_bytes())
-}
-
-fn count(number: usize, one: &str, many: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { many })
 }
 
 struct Options {

@@ -43,6 +43,11 @@ pub(super) fn ctl() -> Command {
         )
         .subcommand(Command::new("demo").about("Show it at work, with no CLI, account or network"))
         .subcommand(hook())
+        .subcommand(
+            Command::new("doctor")
+                .about("Look for what would keep it from working; exit code 1 on a problem, else 0")
+                .arg(json("the same as one JSON object")),
+        )
         .subcommand(log())
         .subcommand(stats())
 }

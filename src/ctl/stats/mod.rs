@@ -8,11 +8,12 @@ use std::process::ExitCode;
 
 use clap::ArgMatches;
 use jiff::tz::TimeZone;
-use rustix::termios::{isatty, tcgetwinsize};
+use rustix::termios::isatty;
 
 use self::summary::Summary;
 use self::table::Style;
 use super::journal::{self, Journal};
+use super::text;
 use crate::config;
 use crate::error::Error;
 use crate::sys;
@@ -41,12 +42,9 @@ pub(super) fn run(matches: &ArgMatches) -> Result<ExitCode, Error> {
 /// As the terminal is that the table goes to; no colours into a file.
 fn style() -> Style {
     let traits = sys::traits();
-    let stdout = std::io::stdout();
-    let terminal = isatty(&stdout);
-    let columns = tcgetwinsize(&stdout).map_or(0, |size| usize::from(size.ws_col));
     Style {
         unicode: traits.unicode,
-        color: terminal && traits.color,
-        columns: if columns == 0 { 80 } else { columns },
+        color: isatty(std::io::stdout()) && traits.color,
+        columns: text::columns(),
     }
 }

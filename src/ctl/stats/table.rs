@@ -7,6 +7,7 @@ use jiff::civil::Date;
 use super::chart::{bar, columns};
 use super::summary::{Outcome, PERSON_MS, Summary};
 use crate::ctl::journal::span_text;
+use crate::ctl::text::{count, folded};
 use crate::supervisor::wording::Class;
 
 /// No line is longer, however wide the terminal.
@@ -120,10 +121,6 @@ const fn words(outcome: Outcome) -> &'static str {
         Outcome::Left => "left to you",
         Outcome::Unseen => "resumed, end not seen",
     }
-}
-
-fn count(number: usize, one: &str, many: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { many })
 }
 
 /// A label, a number and a bar each.
@@ -263,28 +260,6 @@ fn skipped(text: &mut String, sum: &Summary, style: Style) {
         );
         let _ = writeln!(text, "\n{}", folded(&line, style.width(), 0));
     }
-}
-
-/// A line folded at blanks, what follows indented.
-fn folded(line: &str, width: usize, indent: usize) -> String {
-    let mut text = String::new();
-    let mut used = 0;
-    let start = line.len() - line.trim_start().len();
-    let (head, rest) = line.split_at(start);
-    text += head;
-    used += head.len();
-    for word in rest.split_inclusive(' ') {
-        let len = word.trim_end().chars().count();
-        if used + len > width && used > indent {
-            text.truncate(text.trim_end().len());
-            text.push('\n');
-            text += &" ".repeat(indent);
-            used = indent;
-        }
-        text += word;
-        used += word.chars().count();
-    }
-    text
 }
 
 #[cfg(test)]
