@@ -1,6 +1,11 @@
 //! `ctl doctor` at the built program: with and without a CLI, broken settings, a log that cannot be written, a
 //! terminal that answers and one that does not.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "deadlines of waits on the outside"
+)]
+
 #[path = "support/pty.rs"]
 mod pty;
 

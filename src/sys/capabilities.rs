@@ -221,9 +221,8 @@ fn read_answers(bytes: &[u8]) -> Answers {
         rest = &rest[end + 1..];
         match (parameters, last) {
             ([b'?', mode @ .., b'$'], b'y') => {
-                let (mode, state) = match mode {
-                    [mode @ .., b';', state] => (mode, state),
-                    _ => continue,
+                let [mode @ .., b';', state] = mode else {
+                    continue;
                 };
                 let state = match state {
                     b'1' | b'2' => Mode::Known,

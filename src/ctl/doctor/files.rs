@@ -1,5 +1,6 @@
 //! Files and folders: the CLI's, our settings, the log.
 
+use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
@@ -142,7 +143,7 @@ pub(super) fn log(path: Option<&Path>, now: Timestamp) -> Finding {
     let mut text = format!("{shown}, {}", size(meta.len()));
     if let Ok(Some(last)) = last_record(file, meta.len()) {
         let ms = u64::try_from(now.duration_since(last).as_millis()).unwrap_or_default();
-        text += &format!(", the last record {} ago", span_text(ms));
+        let _ = write!(text, ", the last record {} ago", span_text(ms));
     }
     let mode = meta.mode() & 0o777;
     if mode & 0o077 != 0 {
@@ -173,7 +174,7 @@ fn size(bytes: u64) -> String {
     match bytes {
         0..1024 => count(usize::try_from(bytes).unwrap_or_default(), "byte", "bytes"),
         1024..1_048_576 => format!("{} kB", bytes / 1024),
-        _ => format!("{}.{} MB", bytes >> 20, (bytes & 0xf_ffff) * 10 >> 20),
+        _ => format!("{}.{} MB", bytes >> 20, ((bytes & 0xf_ffff) * 10) >> 20),
     }
 }
 

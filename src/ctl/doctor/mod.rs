@@ -96,7 +96,7 @@ fn look() -> Terminal {
             .ok()
             .map(|size| (size.ws_row, size.ws_col)),
         answers: sys::ask_terminal(),
-        tmux: text("TMUX").map(|_| program::answer("tmux".as_ref(), "-V")),
+        tmux: text("TMUX").map(|_| program::answer("tmux".as_ref(), "-V").unwrap_or_default()),
         marker: text(sys::NESTED_VAR).is_some(),
         nested: sys::nested(),
     }

@@ -1,5 +1,7 @@
 //! What was found, for people and for programs.
 
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 
 use crate::ctl::text::{count, folded};
@@ -128,14 +130,12 @@ pub(super) fn text(findings: &[Finding], style: Style) -> String {
             .count()
     };
     let (warnings, problems) = (of(Status::Warning), of(Status::Problem));
-    text += &match (problems, warnings) {
-        (0, 0) => "\neverything is as it should be\n".to_owned(),
-        (0, warnings) => format!("\nno problem, {}\n", count(warnings, "warning", "warnings")),
-        (problems, warnings) => format!(
-            "\n{}, {}\n",
-            count(problems, "problem", "problems"),
-            count(warnings, "warning", "warnings")
-        ),
+    let problems_found = count(problems, "problem", "problems");
+    let warnings_found = count(warnings, "warning", "warnings");
+    let _ = match (problems, warnings) {
+        (0, 0) => writeln!(text, "\neverything is as it should be"),
+        (0, _) => writeln!(text, "\nno problem, {warnings_found}"),
+        _ => writeln!(text, "\n{problems_found}, {warnings_found}"),
     };
     text
 }

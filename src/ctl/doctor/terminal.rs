@@ -23,8 +23,8 @@ pub(super) struct Terminal {
     pub(super) size: Option<(u16, u16)>,
     /// What it answered.
     pub(super) answers: Result<Answers, Unasked>,
-    /// Inside tmux: what `tmux -V` prints, if anything.
-    pub(super) tmux: Option<Option<String>>,
+    /// Inside tmux: what `tmux -V` prints, nothing where that failed.
+    pub(super) tmux: Option<String>,
     /// `CLAUDE_RETRY` is set; and by a wrapper around this very terminal.
     pub(super) marker: bool,
     pub(super) nested: bool,
@@ -139,7 +139,7 @@ fn answers(answers: &Result<Answers, Unasked>) -> Vec<Finding> {
     if !answers.attributes {
         return vec![Finding::warning(
             "answers",
-            "the terminal answers no questions: where the CLI draws inline (before 2.1.2xx, or with \
+            "the terminal answers no questions: where the CLI draws inline (2.1.145, or with \
              CLAUDE_CODE_DISABLE_ALTERNATE_SCREEN) the countdown goes to the window's title",
             "another terminal does; over a very slow line try again",
         )];
@@ -175,9 +175,7 @@ fn answers(answers: &Result<Answers, Unasked>) -> Vec<Finding> {
     findings.push(Finding::ok(
         "bracketed paste",
         match answers.paste {
-            Mode::Unknown => {
-                "not told: a paste of yours may come as keys, which pauses a countdown all the same"
-            }
+            Mode::Unknown => "not told; most terminals have it all the same",
             Mode::Known | Mode::Fixed => "yes: your pastes are told from typing",
         },
     ));
@@ -188,7 +186,7 @@ fn tmux(terminal: &Terminal) -> Finding {
     let Some(told) = &terminal.tmux else {
         return Finding::ok("tmux", "not inside");
     };
-    let told = told.as_deref().unwrap_or_default().trim();
+    let told = told.trim();
     match tmux_version(told) {
         Some(version) if version >= TMUX => Finding::ok("tmux", format!("inside {told}")),
         Some(_) => Finding::warning(
@@ -297,12 +295,12 @@ mod tests {
 
     #[test]
     fn an_old_tmux_is_a_warning() {
-        let with = |told: Option<&str>| {
-            let tmux = Some(told.map(str::to_owned));
+        let with = |told: &str| {
+            let tmux = Some(told.to_owned());
             !warned(&Terminal { tmux, ..good() }).is_empty()
         };
         for old in ["tmux 3.3", "tmux 3.2a\n", "tmux 2.9", "tmux 1.8"] {
-            assert!(with(Some(old)), "{old}");
+            assert!(with(old), "{old}");
         }
         for good in [
             "tmux 3.3a\n",
@@ -311,8 +309,8 @@ mod tests {
             "tmux 3.10",
             "tmux master",
         ] {
-            assert!(!with(Some(good)), "{good}");
+            assert!(!with(good), "{good}");
         }
-        assert!(with(None));
+        assert!(with(""));
     }
 }

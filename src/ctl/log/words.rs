@@ -21,7 +21,11 @@ pub(super) fn of(fields: &Fields) -> String {
     };
     match fields.event.as_str() {
         "start" => "started, claude-retry ".to_owned() + &word(&fields.version),
-        "candidate" => with("sees an error", &fields.class, &fields.text),
+        "candidate" => with(
+            "sees an error",
+            fields.class.as_deref(),
+            fields.text.as_deref(),
+        ),
         "verdict" => verdict(fields),
         "waiting" => waits(fields),
         "hook-waiting" => format!("the hook {}", waits(fields)),
@@ -45,7 +49,11 @@ pub(super) fn of(fields: &Fields) -> String {
         "cancelled" => "cancelled by you".into(),
         "hook" if fields.lives == Some(true) => "the companion hook lives in this session".into(),
         "hook" => "the companion hook has fallen silent".into(),
-        "hook-failure" => with("the hook told of a failed turn", &None, &fields.text),
+        "hook-failure" => with(
+            "the hook told of a failed turn",
+            None,
+            fields.text.as_deref(),
+        ),
         "hook-unavailable" => format!("no companion hook: {}", word(&fields.error)),
         "hook-resumed" => "the hook resumed the turn".into(),
         "hook-let-go" => format!("the hook let go: {}", reason()),
@@ -62,7 +70,13 @@ pub(super) fn of(fields: &Fields) -> String {
             (None, None) => "ended".into(),
         },
         // Of a later version.
-        other => with(&plain(other), &fields.class, &fields.text) + &tail(&reason()),
+        other => {
+            with(
+                &plain(other),
+                fields.class.as_deref(),
+                fields.text.as_deref(),
+            ) + &tail(&reason())
+        }
     }
 }
 
@@ -90,20 +104,24 @@ fn waits(fields: &Fields) -> String {
 fn verdict(fields: &Fields) -> String {
     let reason = plain(fields.reason.as_deref().unwrap_or_default());
     match fields.verdict.as_deref() {
-        Some("act") => with("an error to be resumed", &fields.class, &fields.text),
-        Some("wait") => with("waits for the witnesses", &None, &Some(reason)),
-        Some("keep-out") => with("left alone", &Some(reason), &fields.text),
+        Some("act") => with(
+            "an error to be resumed",
+            fields.class.as_deref(),
+            fields.text.as_deref(),
+        ),
+        Some("wait") => with("waits for the witnesses", None, Some(&reason)),
+        Some("keep-out") => with("left alone", Some(&reason), fields.text.as_deref()),
         other => with(
             &format!("verdict {}", plain(other.unwrap_or_default())),
-            &Some(reason),
-            &fields.text,
+            Some(&reason),
+            fields.text.as_deref(),
         ),
     }
 }
 
 /// `what, kind: text`, with what is there.
-fn with(what: &str, kind: &Option<String>, text: &Option<String>) -> String {
-    let part = |field: &Option<String>| plain(field.as_deref().unwrap_or_default());
+fn with(what: &str, kind: Option<&str>, text: Option<&str>) -> String {
+    let part = |field: Option<&str>| plain(field.unwrap_or_default());
     let (kind, text) = (part(kind), part(text));
     let kind = if kind.is_empty() {
         kind

@@ -1,5 +1,11 @@
 //! Small charts in text.
 
+/// A cell's eighths.
+const PARTS: [char; 7] = ['▏', '▎', '▍', '▌', '▋', '▊', '▉'];
+/// A column's heights, with blocks and without.
+const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+const PLAIN: [char; 8] = ['.', ':', '-', '=', '+', '*', '%', '#'];
+
 /// A bar of at most `width` cells in eighths; what is more than nothing shows.
 pub(super) fn bar(value: usize, most: usize, width: usize, unicode: bool) -> String {
     if value == 0 || most == 0 || width == 0 {
@@ -8,7 +14,6 @@ pub(super) fn bar(value: usize, most: usize, width: usize, unicode: bool) -> Str
     if !unicode {
         return "#".repeat((value * width / most).max(1));
     }
-    const PARTS: [char; 7] = ['▏', '▎', '▍', '▌', '▋', '▊', '▉'];
     let eighths = (value * width * 8 / most).max(1);
     let mut bar = "█".repeat(eighths / 8);
     if !eighths.is_multiple_of(8) {
@@ -19,8 +24,6 @@ pub(super) fn bar(value: usize, most: usize, width: usize, unicode: bool) -> Str
 
 /// A row of columns, a character each.
 pub(super) fn columns(values: &[usize], unicode: bool) -> String {
-    const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-    const PLAIN: [char; 8] = ['.', ':', '-', '=', '+', '*', '%', '#'];
     let most = values.iter().copied().max().unwrap_or_default();
     let levels = if unicode { BLOCKS } else { PLAIN };
     let level = |value: usize| match value {

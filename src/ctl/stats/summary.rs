@@ -250,11 +250,9 @@ impl Adding<'_> {
             "verdict" if fields.verdict.as_deref() == Some("act") => {
                 self.error(owner, at, fields);
             }
-            "verdict" if fields.verdict.as_deref() == Some("keep-out") => {
-                if self.counts(at) {
-                    let reason = plain(fields.reason.as_deref().unwrap_or("unknown"));
-                    *self.sum.left_alone.entry(reason).or_default() += 1;
-                }
+            "verdict" if fields.verdict.as_deref() == Some("keep-out") && self.counts(at) => {
+                let reason = plain(fields.reason.as_deref().unwrap_or("unknown"));
+                *self.sum.left_alone.entry(reason).or_default() += 1;
             }
             "waiting" => {
                 if let (Some(open), Some(attempt)) = (self.open.get_mut(&owner), fields.attempt) {
