@@ -28,7 +28,10 @@ pub(super) fn of(fields: &Fields) -> String {
         ),
         "verdict" => verdict(fields),
         "waiting" => waits(fields),
-        "hook-waiting" => format!("the hook {}", waits(fields)),
+        "hook-waiting" => {
+            let waits = format!("the hook {}", waits(fields));
+            with(&waits, fields.class.as_deref(), None)
+        }
         "paused" => "paused: you are typing".into(),
         "unpaused" => "goes on waiting".into(),
         "hold" => format!("due, and holds off: {}", reason()),
@@ -91,9 +94,6 @@ fn waits(fields: &Fields) -> String {
             let _ = write!(text, " (try {attempt})");
         }
         _ => {}
-    }
-    if let Some(class) = &fields.class {
-        let _ = write!(text, " after an error, {}", plain(class));
     }
     if let Some(asked) = fields.asked_ms {
         let _ = write!(text, "; the server asked for {}", span_text(asked));
@@ -187,7 +187,7 @@ mod tests {
             ),
             (
                 r#"{"event":"hook-waiting","by":"hook","class":"cut","attempt":1,"max":6,"wait_ms":400}"#,
-                "the hook waits 400ms (try 1 of 6) after an error, cut",
+                "the hook waits 400ms (try 1 of 6), cut",
             ),
             (r#"{"event":"end","signal":9}"#, "ended by signal 9"),
             (

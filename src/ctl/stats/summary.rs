@@ -10,8 +10,8 @@
 //! | failed again | it was resumed, and the next turn of that process was an error |
 //! | gave up | `gave-up`; for a hook alone: it let go for the tries or the errors in an hour |
 //! | cancelled | `cancelled` |
-//! | left | none of these: somebody went on by himself, or the session ended |
-//! | unseen | it was resumed, and how that turn ended is not in the log |
+//! | left | none of these: somebody went on by himself, or ended the session |
+//! | unseen | what came of it is not in the log: it waits now, its turn runs, or its process was killed |
 //!
 //! A **resume** is a turn that was seen to begin (`resumed`) after `typed` or `woken`, or a `hook-resumed`.
 //! A hook alone is not told how a turn ends: its resume counts as recovered (and as *presumed*) unless the
@@ -243,8 +243,8 @@ impl Adding<'_> {
         let owner = Owner::Wrapper(fields.pid);
         match fields.event.as_str() {
             "start" => {
-                // The one before with this number died.
-                self.ended(&owner);
+                // The one before with this number was killed.
+                self.close(&owner, Outcome::Unseen);
                 self.sum.sessions += usize::from(self.counts(at));
             }
             "verdict" if fields.verdict.as_deref() == Some("act") => {
@@ -371,7 +371,7 @@ impl Adding<'_> {
         }
     }
 
-    /// The session is over, or its process is.
+    /// The session is over.
     fn ended(&mut self, owner: &Owner) {
         let outcome = match self.open.get(owner) {
             Some(open) if open.runs => Outcome::Unseen,
@@ -403,7 +403,7 @@ impl Adding<'_> {
                 (Owner::Session(_), Some(open)) if open.runs => {
                     self.close(&owner, Outcome::Recovered);
                 }
-                _ => self.ended(&owner),
+                _ => self.close(&owner, Outcome::Unseen),
             }
         }
         if let (Some((first, _)), Some((last, _))) =

@@ -35,6 +35,7 @@ impl Style {
     }
 
     fn heading(self, text: &str) -> String {
+        let text = folded(text, self.width(), 0);
         if self.color {
             format!("\n\x1b[1m{text}\x1b[m\n")
         } else {
@@ -119,7 +120,7 @@ const fn words(outcome: Outcome) -> &'static str {
         Outcome::GaveUp => "gave up",
         Outcome::Cancelled => "cancelled",
         Outcome::Left => "left to you",
-        Outcome::Unseen => "resumed, end not seen",
+        Outcome::Unseen => "end not seen yet",
     }
 }
 
@@ -143,7 +144,8 @@ fn bars(text: &mut String, rows: &[(String, usize)], style: Style) {
 
 /// The hours of the day: two cells each where there is room.
 fn hours(text: &mut String, sum: &Summary, style: Style) {
-    *text += &style.heading("Errors by hour of the day");
+    let most = sum.by_hour.iter().max().copied().unwrap_or_default();
+    *text += &style.heading(&format!("Errors by hour of the day, {most} at the most"));
     let wide = style.width() >= 2 + 48;
     let each = if wide { 2 } else { 1 };
     let columns: String = columns(&sum.by_hour, style.unicode)
@@ -170,8 +172,9 @@ fn days(text: &mut String, sum: &Summary, style: Style) {
         0 => "Errors by day".to_owned(),
         _ => format!("Errors by day, the last {}", days.len()),
     };
-    *text += &style.heading(&heading);
     let numbers: Vec<usize> = days.iter().map(|(_, n)| *n).collect();
+    let most = numbers.iter().max().copied().unwrap_or_default();
+    *text += &style.heading(&format!("{heading}, {most} at the most"));
     let each = (room / numbers.len()).clamp(1, 3);
     let columns: String = columns(&numbers, style.unicode)
         .chars()
@@ -226,11 +229,14 @@ fn totals(text: &mut String, sum: &Summary, style: Style) {
             ),
         );
     }
+    let saved = match sum.saved_ms {
+        0 => "nothing".to_owned(),
+        ms => span_text(ms),
+    };
     line(
         "saved",
         &format!(
-            "{}, against the {} that a person takes to notice and type",
-            span_text(sum.saved_ms),
+            "{saved}, against the {} that a person takes to notice and type",
             span_text(PERSON_MS)
         ),
     );

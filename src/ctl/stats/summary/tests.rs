@@ -164,8 +164,8 @@ fn what_was_not_resumed_is_told_apart() {
         [
             (Outcome::GaveUp, 1),
             (Outcome::Cancelled, 1),
-            (Outcome::Left, 2),
-            (Outcome::Unseen, 1)
+            (Outcome::Left, 1),
+            (Outcome::Unseen, 2)
         ]
     );
     assert_eq!(sum.saved_ms, 0);
