@@ -104,7 +104,7 @@ pub(super) struct Summary {
     pub(super) by_attempt: BTreeMap<u32, usize>,
     /// Those of them that a hook alone resumed.
     pub(super) presumed: usize,
-    /// Errors that were never to be resumed, by reason.
+    /// Errors that were not to be resumed, or not by any witness, by reason.
     pub(super) left_alone: BTreeMap<String, usize>,
     pub(super) waited_ms: u64,
     pub(super) saved_ms: u64,
@@ -251,8 +251,12 @@ impl Adding<'_> {
                 self.error(owner, at, fields);
             }
             "verdict" if fields.verdict.as_deref() == Some("keep-out") && self.counts(at) => {
-                let reason = plain(fields.reason.as_deref().unwrap_or("unknown"));
-                *self.sum.left_alone.entry(reason).or_default() += 1;
+                // What waits is looked at again before it is resumed, and is counted already.
+                let waits = self.open.get(&owner).is_some_and(|open| !open.runs);
+                if !waits && fields.text.as_deref() != Some("") {
+                    let reason = plain(fields.reason.as_deref().unwrap_or("unknown"));
+                    *self.sum.left_alone.entry(reason).or_default() += 1;
+                }
             }
             "waiting" => {
                 if let (Some(open), Some(attempt)) = (self.open.get_mut(&owner), fields.attempt) {

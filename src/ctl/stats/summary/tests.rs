@@ -309,8 +309,11 @@ fn what_was_left_alone_is_counted_by_reason() {
         .at(0, 1, &keep_out("usage-limit"))
         .at(1, 1, &keep_out("usage-limit"))
         .at(2, 1, &keep_out("login"))
+        // The last look at one that waits.
+        .error(3, 1, "throttle", r#""a""#)
+        .at(4, 1, &keep_out("the error is gone"))
         .sum();
-    assert_eq!(sum.errors, 0);
+    assert_eq!((sum.errors, sum.outcome(Outcome::Unseen)), (1, 1));
     assert_eq!(sum.left_alone["usage-limit"], 2);
     assert_eq!(sum.json()["left_alone"]["total"], 3);
 }
