@@ -3,8 +3,13 @@
 mod alias;
 mod config;
 mod demo;
+mod doctor;
 mod hook;
+mod journal;
+mod log;
 mod reference;
+mod stats;
+mod text;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -50,6 +55,9 @@ pub fn run(args: Vec<OsString>) -> Result<ExitCode, Error> {
         }
         Some(("demo", _)) => demo::run(),
         Some(("hook", matches)) => hook::run(matches),
+        Some(("doctor", matches)) => doctor::run(matches.get_flag("json")),
+        Some(("log", matches)) => log::run(matches),
+        Some(("stats", matches)) => stats::run(matches),
         _ => print(reference::ctl().render_help().to_string().as_bytes()),
     }
 }
