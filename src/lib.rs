@@ -5,6 +5,7 @@
 //! [`supervisor`] (the decisions; no clock, no file, no descriptor), [`sys`] (the shell that
 //! performs them).
 
+pub mod cast;
 pub mod cli;
 pub mod config;
 pub mod ctl;

@@ -3,6 +3,7 @@
 mod alias;
 mod config;
 mod demo;
+pub mod explain;
 mod hook;
 mod reference;
 
@@ -49,6 +50,7 @@ pub fn run(args: Vec<OsString>) -> Result<ExitCode, Error> {
             alias::print(matches.get_one::<String>("shell").map(String::as_str))
         }
         Some(("demo", _)) => demo::run(),
+        Some(("explain", matches)) => explain::run(matches),
         Some(("hook", matches)) => hook::run(matches),
         _ => print(reference::ctl().render_help().to_string().as_bytes()),
     }

@@ -3,6 +3,7 @@
 //! Only `ctl` is parsed by it; the other arguments are claude's (see [`crate::cli`]).
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, Command};
@@ -42,7 +43,36 @@ pub(super) fn ctl() -> Command {
                 .arg(shells()),
         )
         .subcommand(Command::new("demo").about("Show it at work, with no CLI, account or network"))
+        .subcommand(explain())
         .subcommand(hook())
+}
+
+/// `claude-retry ctl explain`.
+fn explain() -> Command {
+    let path = |name: &'static str| Arg::new(name).value_parser(clap::value_parser!(PathBuf));
+    let flag = |name: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue);
+    Command::new("explain")
+        .about("Tell from a recording what it decides, and why")
+        .arg(
+            path("file")
+                .value_name("FILE")
+                .required(true)
+                .help("an asciicast v2 or v3, or, with --size, a raw capture"),
+        )
+        .arg(
+            path("transcript")
+                .long("transcript")
+                .value_name("FILE")
+                .help("the session's transcript; else FILE's name with .transcript.jsonl for .cast, if it is there"),
+        )
+        .arg(
+            Arg::new("size")
+                .long("size")
+                .value_name("COLSxROWS")
+                .help("the terminal's size, for a raw capture"),
+        )
+        .arg(flag("screen").help("show the screen at each verdict"))
+        .arg(flag("json").help("print one JSON object a line"))
 }
 
 /// `claude-retry ctl hook`.
