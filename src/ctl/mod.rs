@@ -5,6 +5,7 @@ mod config;
 mod demo;
 pub mod explain;
 mod hook;
+mod record;
 mod reference;
 
 use std::ffi::OsString;
@@ -52,6 +53,7 @@ pub fn run(args: Vec<OsString>) -> Result<ExitCode, Error> {
         Some(("demo", _)) => demo::run(),
         Some(("explain", matches)) => explain::run(matches),
         Some(("hook", matches)) => hook::run(matches),
+        Some(("record", matches)) => record::run(matches),
         _ => print(reference::ctl().render_help().to_string().as_bytes()),
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Only `ctl` is parsed by it; the other arguments are claude's (see [`crate::cli`]).
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -45,6 +46,7 @@ pub(super) fn ctl() -> Command {
         .subcommand(Command::new("demo").about("Show it at work, with no CLI, account or network"))
         .subcommand(explain())
         .subcommand(hook())
+        .subcommand(record())
 }
 
 /// `claude-retry ctl explain`.
@@ -111,6 +113,32 @@ fn hook() -> Command {
         ))
         // What Claude Code runs. It is not parsed here: see `hook::answer`.
         .subcommand(Command::new("run").hide(true))
+}
+
+/// `claude-retry ctl record`.
+fn record() -> Command {
+    let flag = |name: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue);
+    Command::new("record")
+        .about("Run the CLI as claude-retry does, and record it for `ctl explain` or a bug report")
+        .override_usage("claude-retry ctl record [OPTIONS] [-- [--retry-NAME VALUE]... [claude's arguments]...]")
+        .arg(
+            Arg::new("output")
+                .long("output")
+                .short('o')
+                .value_name("FILE")
+                .value_parser(clap::value_parser!(PathBuf))
+                .help("the asciicast to write [claude-retry-<time>.cast]; the transcript goes beside it, without its text"),
+        )
+        .arg(flag("input").help("keep what is typed as it is; else each character of text becomes x"))
+        .arg(flag("overwrite").help("replace files that are there already"))
+        .arg(
+            Arg::new("args")
+                .value_name("claude's arguments")
+                .num_args(0..)
+                .last(true)
+                .value_parser(clap::value_parser!(OsString))
+                .help("as behind claude-retry, --retry-… flags first"),
+        )
 }
 
 /// All of `claude-retry`, for the documentation only.
