@@ -11,6 +11,7 @@ mod masked;
 mod reduced;
 mod writer;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -66,6 +67,9 @@ pub struct Ours {
     /// What the jitter was drawn with.
     #[serde(default)]
     pub seed: u64,
+    /// The settings that decide anything, by name, as behind the flags.
+    #[serde(default)]
+    pub settings: BTreeMap<String, String>,
 }
 
 /// What we alone note in a recording.

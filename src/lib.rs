@@ -53,6 +53,9 @@ pub(crate) fn wrap(
 ) -> Result<ExitCode, Error> {
     let resolved = config::resolve(&config::sources(flags)?)?;
     let origin = resolved.origin("program");
+    if let Some(recorder) = recorder {
+        recorder.keep_settings(&resolved.settings);
+    }
     let ended = if recorder.is_some() {
         sys::record(resolved.settings, args, recorder)
     } else {

@@ -12,6 +12,7 @@ fn ours() -> Ours {
         version: "1.2.3".into(),
         started_ms: 1_800_000_000_123,
         seed: u64::MAX,
+        settings: [("base".into(), "4s".into())].into(),
     }
 }
 

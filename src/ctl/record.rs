@@ -76,18 +76,14 @@ fn tell(recorder: &Recorder, input: bool) {
     } else {
         "keys, with x for each character that was typed"
     };
-    eprintln!(
-        "claude-retry: recorded into {path}: all that the CLI wrote, your conversation among it; {typed}"
-    );
+    eprintln!("claude-retry: recorded into {path}");
+    eprintln!("  in it: all that the CLI wrote, your conversation among it; {typed}");
     if recorder.has_transcript() {
-        eprintln!(
-            "claude-retry: and {}: the transcript's lines, their times and the error texts, without the conversation",
-            recorder.transcript_path().display()
-        );
+        let transcript = recorder.transcript_path().display();
+        eprintln!("  beside it: {transcript}, without the conversation");
     } else {
-        eprintln!("claude-retry: no transcript of it was found");
+        eprintln!("  no transcript of it was found");
     }
-    eprintln!(
-        "claude-retry: what it decided, and why: claude-retry ctl explain {path}; look through both before you give them away"
-    );
+    eprintln!("  look through both before you give them away");
+    eprintln!("  what was decided, and why: claude-retry ctl explain {path}");
 }

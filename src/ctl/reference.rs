@@ -75,6 +75,10 @@ fn explain() -> Command {
         )
         .arg(flag("screen").help("show the screen at each verdict"))
         .arg(flag("json").help("print one JSON object a line"))
+        .arg(
+            flag("my-settings")
+                .help("decide by your settings, not by those that a recording of our own was made with"),
+        )
 }
 
 /// `claude-retry ctl hook`.

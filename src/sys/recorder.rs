@@ -1,6 +1,7 @@
 //! Records a session as it runs: what the driver tells the session goes into an asciicast, and nothing of it
 //! anywhere else. A fault ends the recording, never the session.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -12,6 +13,7 @@ use rustix::fs::OFlags;
 use super::clock::Clock;
 use super::{config_dir, transcript};
 use crate::cast::{Mask, Note, Ours, Writer, reduce};
+use crate::config::{SETTINGS, Setting, Settings};
 use crate::supervisor::session::Event;
 use crate::supervisor::transcript::Report;
 use crate::term::Size;
@@ -20,6 +22,9 @@ use crate::term::Size;
 const KEY_GAP: Duration = Duration::from_millis(50);
 /// As much of a transcript's end is kept: more than any session writes in a day.
 const TRANSCRIPT: u64 = 256 * 1024 * 1024;
+
+/// Settings that are not noted: the paths, and what only makes others.
+const LEFT_OUT: [&str; 5] = ["program", "log", "profile", "notify", "native-watchdog"];
 
 /// A recording that is being made, and its transcript beside it.
 #[derive(Debug)]
@@ -40,6 +45,7 @@ pub struct Recorder {
     session: Option<String>,
     fault: Option<String>,
     begun: bool,
+    settings: BTreeMap<String, String>,
 }
 
 impl Recorder {
@@ -75,6 +81,7 @@ impl Recorder {
             session: None,
             fault: None,
             begun: false,
+            settings: BTreeMap::new(),
         })
     }
 
@@ -109,6 +116,13 @@ impl Recorder {
         None
     }
 
+    /// Notes the settings that decide anything; where things are is nobody's business.
+    pub fn keep_settings(&mut self, settings: &Settings) {
+        let decides = |setting: &&Setting| !LEFT_OUT.contains(&setting.name);
+        let of = |setting: &Setting| (setting.name.to_owned(), setting.as_flag(settings));
+        self.settings = SETTINGS.iter().filter(decides).map(of).collect();
+    }
+
     /// The session begins now.
     pub(super) fn begin(&mut self, size: Size, unix_ms: u64, seed: u64) {
         (self.start, self.begun) = (Clock::instant(), true);
@@ -116,6 +130,7 @@ impl Recorder {
             version: env!("CARGO_PKG_VERSION").into(),
             started_ms: unix_ms,
             seed,
+            settings: std::mem::take(&mut self.settings),
         };
         let term = super::env("TERM").unwrap_or_default();
         self.write(&Writer::header(size, &ours, &term.to_string_lossy()));

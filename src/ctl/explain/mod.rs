@@ -49,6 +49,7 @@ struct Asked {
     size: Option<Size>,
     screen: bool,
     json: bool,
+    my_settings: bool,
 }
 
 impl Asked {
@@ -68,6 +69,7 @@ impl Asked {
             size,
             screen: matches.get_flag("screen"),
             json: matches.get_flag("json"),
+            my_settings: matches.get_flag("my-settings"),
         })
     }
 }
@@ -78,13 +80,27 @@ impl Asked {
 ///
 /// [`Error::Usage`] for a file that cannot be read, or is no recording; those of the settings.
 pub(super) fn run(matches: &ArgMatches) -> Result<ExitCode, Error> {
-    let asked = Asked::new(matches)?;
-    let settings = config::resolve(&config::sources(Vec::new())?)?.settings;
-    super::print(text(&asked, &settings)?.as_bytes())
+    super::print(text(&Asked::new(matches)?)?.as_bytes())
 }
 
-fn text(asked: &Asked, settings: &Settings) -> Result<String, Error> {
+/// The settings: of the recording, where it has them, and else the user's.
+fn settings_of(cast: &Cast, asked: &Asked) -> Result<(Settings, bool), Error> {
+    let recorded = cast.ours.as_ref().filter(|_| !asked.my_settings);
+    let flags: Vec<_> = recorded
+        .into_iter()
+        .flat_map(|ours| &ours.settings)
+        // One that is not known is of a later version.
+        .filter_map(|(name, value)| Some((config::setting(name)?, value.clone())))
+        .collect();
+    let any = !flags.is_empty();
+    let resolved = config::resolve(&config::sources(flags)?)?;
+    Ok((resolved.settings, any))
+}
+
+fn text(asked: &Asked) -> Result<String, Error> {
     let cast = read_cast(&asked.file, asked.size)?;
+    let (settings, recorded) = settings_of(&cast, asked)?;
+    let settings = &settings;
     let beside = asked.file.with_extension(TRANSCRIPT);
     let is_beside = asked.transcript.is_none() && beside.is_file();
     let transcript = asked.transcript.clone().or(is_beside.then_some(beside));
@@ -110,6 +126,7 @@ fn text(asked: &Asked, settings: &Settings) -> Result<String, Error> {
             "recorded_by": cast.ours.as_ref().map(|ours| ours.version.as_str()),
             "transcript": transcript.as_ref().map(|path| path.to_string_lossy()),
             "clock": how,
+            "settings": if recorded { "recording" } else { "yours" },
         });
         let _ = writeln!(text, "{about}");
         for step in &explained.steps {
@@ -144,6 +161,9 @@ fn text(asked: &Asked, settings: &Settings) -> Result<String, Error> {
             "transcript: none, so the screen alone decides; name one with --transcript FILE"
         ),
     };
+    if recorded {
+        text += "settings: those of the recording; yours with --my-settings\n";
+    }
     text.push('\n');
     for step in &explained.steps {
         text += &timeline::line(step);

@@ -4,6 +4,7 @@
 //! session goes on looking for its moment, so that the recording's own course is seen with its eyes. Only where a
 //! recording of our own shows that we typed at that very moment, the session types along with it.
 
+use std::panic::{self, AssertUnwindSafe};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -66,6 +67,8 @@ pub struct Replay<'a> {
     pub child: Vec<u8>,
     /// Some of the session's words are about what is not done here.
     quiet: bool,
+    /// The session panicked.
+    failed: bool,
 }
 
 impl<'a> Replay<'a> {
@@ -104,6 +107,7 @@ impl<'a> Replay<'a> {
             tty: Vec::new(),
             child: Vec::new(),
             quiet: false,
+            failed: false,
         }
     }
 
@@ -117,7 +121,6 @@ impl<'a> Replay<'a> {
                     while !rest.is_empty() {
                         let piece;
                         (piece, rest) = rest.split_at(cut(rest.len()).clamp(1, rest.len()));
-                        self.screen.child_output(piece, &mut Vec::new());
                         self.event(Event::ChildOutput(piece));
                     }
                 }
@@ -193,6 +196,9 @@ impl<'a> Replay<'a> {
     fn run_until(&mut self, until: Duration) {
         let mut rounds = 0;
         while let Some(deadline) = self.session.next_deadline().filter(|at| *at <= until) {
+            if self.failed {
+                break;
+            }
             rounds = if deadline > self.elapsed {
                 0
             } else {
@@ -211,8 +217,23 @@ impl<'a> Replay<'a> {
     }
 
     fn event(&mut self, event: Event<'_>) {
+        if self.failed {
+            return;
+        }
         let mut out = Outbox::default();
-        self.session.handle(self.now(), event, &mut out);
+        let now = self.now();
+        let handled = panic::catch_unwind(AssertUnwindSafe(|| {
+            if let Event::ChildOutput(bytes) = event {
+                self.screen.child_output(bytes, &mut Vec::new());
+            }
+            self.session.handle(now, event, &mut out);
+        }));
+        if handled.is_err() {
+            // As in a live run, where the wrapper goes on as a plain pipe. Neither is looked at again.
+            self.log(json!({"event": "failed"}));
+            self.failed = true;
+            return;
+        }
         self.tty.append(&mut out.tty);
         self.child.append(&mut out.child);
         for effect in out.effects {

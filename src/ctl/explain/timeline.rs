@@ -92,6 +92,10 @@ fn words(record: &Value) -> (&'static str, String) {
         "cancelled" => ("cancelled", "the user pressed Ctrl+C".into()),
         "turn-ok" => ("turn", "ended well".into()),
         "exit" => ("end", format!("the CLI ended with {}", text("how"))),
+        "failed" => (
+            "failed",
+            "a fault of ours: live, claude-retry goes on as a plain pipe; please report it with this file".into(),
+        ),
         "recording-ends" => (
             "end",
             "of the recording; from here on nothing more happens, and the clock runs on".into(),
