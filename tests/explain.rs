@@ -15,12 +15,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use claude_retry::cast::{Cast, Note, What};
+use claude_retry::cast::{Cast, Event, Note, Ours, What};
 use claude_retry::config::{Jitter, Settings};
 use claude_retry::ctl::explain::decision::Outcome;
 use claude_retry::ctl::explain::lines::Lines;
 use claude_retry::ctl::explain::replay::clock_of;
 use claude_retry::ctl::explain::{Explained, explain};
+use claude_retry::supervisor::hook::Happened;
 use pty::{CLAUDE_RETRY, Terminal};
 use serde_json::{Value, json};
 
@@ -167,6 +168,138 @@ fn a_raw_capture_with_its_size_gets_the_same_verdict() {
             );
         }
     }
+}
+
+/// A recording as we would have made it, with these notes.
+fn noted(name: &str, notes: &[(u64, Note)]) -> Explained {
+    let path = fixtures().join(format!("recordings/2.1.330/{name}.cast"));
+    let mut cast = Cast::read(&fs::read(&path).expect("readable")).expect("an asciicast");
+    let lines = lines_of(&path);
+    cast.ours = Some(Ours {
+        version: "0".into(),
+        started_ms: clock_of(&cast, lines.as_ref()).0,
+        seed: 1,
+        settings: BTreeMap::new(),
+    });
+    for (ms, note) in notes {
+        let at = Duration::from_millis(*ms);
+        let what = What::Note(note.clone());
+        cast.events.push(Event { at, what });
+    }
+    cast.events.sort_by_key(|event| event.at);
+    explained(&cast, lines.as_ref())
+}
+
+fn hook(happened: Happened) -> Note {
+    Note::Hook {
+        id: 7,
+        session_id: "s".into(),
+        happened,
+    }
+}
+
+/// When the error is on the screen of these recordings, and a little more.
+const SHOWN_MS: u64 = 5_000;
+
+#[test]
+fn the_hooks_that_were_recorded_are_heard_again() {
+    let begun = [
+        (400, hook(Happened::SessionStart)),
+        (4_500, hook(Happened::UserPromptSubmit)),
+    ];
+    let told = noted("throttle", &begun);
+    assert_eq!(
+        told.decisions.last().and_then(|last| last.outcome.reason()),
+        Some("the companion hook has not told of this error")
+    );
+    let text = "API Error: Server is temporarily limiting requests".into();
+    let failed = (SHOWN_MS, hook(Happened::StopFailure { text }));
+    let told = noted("throttle-draft", &[&begun[..], &[failed.clone()]].concat());
+    let outcome = |told: &Explained| told.decisions.last().map(|last| last.outcome.clone());
+    assert_eq!(
+        outcome(&told),
+        Some(Outcome::Wakes),
+        "the draft is in the way"
+    );
+    let gone = (SHOWN_MS + 500, Note::HookGone { id: 7 });
+    let told = noted("throttle-draft", &[&begun[..], &[failed, gone]].concat());
+    assert!(
+        matches!(outcome(&told), Some(Outcome::HoldsOff(_))),
+        "{:?}",
+        told.decisions
+    );
+}
+
+#[test]
+fn a_wait_stands_still_while_the_job_was_stopped() {
+    let hour = 3_600_000;
+    let stopped = [(SHOWN_MS, Note::Stopped), (SHOWN_MS + hour, Note::Resumed)];
+    let at = |notes: &[(u64, Note)]| {
+        let told = noted("throttle", notes);
+        let step = told
+            .steps
+            .iter()
+            .find(|step| step.record["event"] == "would-type");
+        step.expect("it would type").at
+    };
+    assert_eq!(at(&stopped), at(&[]) + Duration::from_millis(hour));
+}
+
+#[test]
+fn what_the_server_asked_for_is_waited_for_again() {
+    let cast = fixtures().join("recordings/2.1.330/throttle.cast");
+    let lines = lines_of(&cast);
+    let mut cast = Cast::read(&fs::read(&cast).expect("readable")).expect("an asciicast");
+    let note = Note::Asked {
+        whole_ms: 20_000,
+        left_ms: 19_000,
+    };
+    cast.events.push(Event {
+        at: Duration::from_millis(SHOWN_MS),
+        what: What::Note(note),
+    });
+    let settings = Settings {
+        retry_after: true,
+        jitter: Jitter::None,
+        ..Settings::default()
+    };
+    let told = explain(
+        &cast,
+        lines.as_ref(),
+        &settings,
+        clock_of(&cast, lines.as_ref()).0,
+    );
+    assert_eq!(
+        told.decisions[0].wait_ms,
+        Some(20_000),
+        "1 s on top of what was left"
+    );
+}
+
+#[test]
+fn a_recording_that_does_something_else_is_followed() {
+    let path = fixtures().join("recordings/2.1.330/throttle-draft.cast");
+    let cast = Cast::read(&fs::read(&path).expect("readable")).expect("an asciicast");
+    let lines = lines_of(&path);
+    let settings = Settings {
+        base: Duration::from_millis(100),
+        jitter: Jitter::None,
+        ..Settings::default()
+    };
+    let told = explain(
+        &cast,
+        lines.as_ref(),
+        &settings,
+        clock_of(&cast, lines.as_ref()).0,
+    );
+    // Due before the user wrote the draft, and told once; then the draft is there.
+    let would = told
+        .steps
+        .iter()
+        .filter(|step| step.record["event"] == "would-type");
+    assert_eq!(would.count(), 1);
+    let then = Some("a draft is in the prompt".into());
+    assert_eq!(told.decisions[0].outcome, Outcome::WouldType { then });
 }
 
 /// Runs `ctl explain` in the fixtures' folder, with no settings but these.

@@ -6,6 +6,9 @@ use serde_json::Value;
 
 use super::replay::{Step, WOULD_TYPE};
 
+/// The verdict on an error that was acted on.
+const DEALT_WITH: &str = "this error was dealt with already";
+
 /// How it stands with an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -97,6 +100,10 @@ pub fn decisions(steps: &[Step]) -> Vec<Decision> {
         }
         let outcome = match (event, record["verdict"].as_str()) {
             ("verdict", Some("act")) => Outcome::Waits,
+            // Its words in [`judge`](crate::supervisor::verdict::judge). Here nobody resumed it, so it still stands.
+            ("verdict", Some("keep-out")) if reason(record) == DEALT_WITH && !all.is_empty() => {
+                continue;
+            }
             ("verdict", Some("keep-out")) => Outcome::KeptOut(reason(record)),
             _ => {
                 if let Some(last) = all.last_mut().filter(|last| !last.outcome.is_final()) {
