@@ -750,7 +750,7 @@ fn where_there_is_nothing_to_record_it_says_so() {
     assert!(told(&["--", "-p", "hello"]).contains("with -p there is no session in a terminal"));
     assert!(told(&[]).contains("it needs a terminal; run it in one"));
     assert!(told(&["--", "ctl", "config"]).contains("after -- come the arguments of a session"));
-    assert!(told(&["--resume"]).contains("--resume"));
+    assert!(told(&["--resume"]).contains("claude's arguments go behind --"));
     assert_eq!(fs::read_dir(tmp.path()).expect("the folder").count(), 0);
     // A program that is not there.
     let mut command = pty::settled(Command::new(CLAUDE_RETRY), "/nonexistent/claude".as_ref());

@@ -32,11 +32,12 @@ pub fn run(args: Vec<OsString>) -> Result<ExitCode, Error> {
     if let Some(args) = hook::run::asked_for(&args) {
         return hook::run::run(args);
     }
+    let records = args.first().is_some_and(|verb| verb == "record");
     let matches = match reference::ctl()
         .try_get_matches_from(std::iter::once("claude-retry ctl".into()).chain(args))
     {
         Ok(matches) => matches,
-        Err(error) => return usage(&error),
+        Err(error) => return usage(&error, records),
     };
     match matches.subcommand() {
         Some(("config", _)) => config::print(),
@@ -59,7 +60,7 @@ pub fn run(args: Vec<OsString>) -> Result<ExitCode, Error> {
 }
 
 /// clap's words: help goes to stdout, anything else is one line of ours.
-fn usage(error: &clap::Error) -> Result<ExitCode, Error> {
+fn usage(error: &clap::Error, records: bool) -> Result<ExitCode, Error> {
     let text = error.to_string();
     if matches!(
         error.kind(),
@@ -75,9 +76,12 @@ fn usage(error: &clap::Error) -> Result<ExitCode, Error> {
     let line = lines.join("; ").replace("error: ", "").replace(":; ", ": ");
     let line = line.replace("For more information, try '--help'.", "");
     let line = line.trim_end_matches([' ', ';', '.']);
-    Err(Error::Usage(format!(
-        "{line}; `claude-retry ctl --help` lists the verbs"
-    )))
+    let remedy = if records && error.kind() == ErrorKind::UnknownArgument {
+        "claude's arguments go behind --, as in `claude-retry ctl record -- --resume abc`"
+    } else {
+        "`claude-retry ctl --help` lists the verbs"
+    };
+    Err(Error::Usage(format!("{line}; {remedy}")))
 }
 
 /// Writes to stdout; a reader that has enough is no failure.

@@ -113,7 +113,8 @@ fn verdict(record: &Value) -> String {
         other => other.unwrap_or("?").to_owned(),
     }];
     if let Some(reason) = record["reason"].as_str() {
-        let _ = write!(parts[0], ": {reason}");
+        let text = record["text"].as_str().unwrap_or_default();
+        let _ = write!(parts[0], ": {}", why(reason, text));
     }
     let witnesses = &record["witnesses"];
     for name in WITNESSES {
@@ -133,6 +134,15 @@ fn verdict(record: &Value) -> String {
         }
     }
     parts.join(" · ")
+}
+
+/// A reason; the kind of an error that is not transient is one word, and says little without the error.
+fn why(reason: &str, text: &str) -> String {
+    if reason.contains(' ') {
+        reason.to_owned()
+    } else {
+        format!("not transient ({reason}): {text}")
+    }
 }
 
 fn waiting(record: &Value) -> String {
@@ -165,7 +175,7 @@ pub(super) fn summary(decisions: &[Decision], message: &str) -> String {
             format!("act · {class}: it would type “{message}” {after}")
         }
         Outcome::WouldType { then: Some(then) } => format!(
-            "act · {class}: it would type “{message}” {after}; as nothing was typed, later: {then}"
+            "act · {class}: it would type “{message}” {after}; nothing was typed, and later: {then}"
         ),
         Outcome::Typed => format!("act · {class}: it typed “{message}” {after}"),
         Outcome::Wakes => format!("act · {class}: its hook resumes the turn {after}"),
@@ -176,7 +186,7 @@ pub(super) fn summary(decisions: &[Decision], message: &str) -> String {
         Outcome::StoodDown(why) => format!("stand down · {class}: {why}"),
         Outcome::GaveUp(why) => format!("give up · {class}: after {why}"),
         Outcome::Cancelled => format!("cancelled · {class}: the user pressed Ctrl+C"),
-        Outcome::KeptOut(why) => format!("keep out · {why}"),
+        Outcome::KeptOut(reason) => format!("keep out · {}", why(reason, &last.text)),
     };
     let count = match decisions.len() {
         1 => String::new(),
@@ -217,5 +227,55 @@ pub(super) fn seconds(ms: u64) -> String {
         format!("{}.{}s", tenths / 10, tenths % 10)
     } else {
         format!("{}m{:02}s", ms / 60_000, ms / 1000 % 60)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(record: Value) -> String {
+        line(&Step {
+            at: Duration::from_millis(61_005),
+            record,
+            screen: None,
+        })
+    }
+
+    #[test]
+    fn the_witnesses_are_told_where_they_are_known() {
+        let witnesses = json!({"screen": "throttle", "busy": false, "prompt": "free", "title": "idle",
+            "transcript": "assistant", "hook": "absent", "cli": "unknown"});
+        let record = json!({"event": "verdict", "verdict": "wait", "reason": "the file lags", "witnesses": witnesses});
+        assert_eq!(
+            told(record),
+            " 1:01.005  verdict      wait: the file lags · screen throttle · prompt free · title idle · \
+             transcript assistant · hook absent · cli unknown\n"
+        );
+        let record = json!({"event": "verdict", "verdict": "keep-out", "reason": "credits", "text": "Credit balance too low"});
+        assert!(
+            told(record).ends_with("keep out: not transient (credits): Credit balance too low\n")
+        );
+    }
+
+    #[test]
+    fn a_wait_is_told_with_its_draw() {
+        let record = json!({"event": "waiting", "wait_ms": 125_000, "attempt": 2, "max": 6, "ceiling_ms": 4_000, "asked_ms": 120_000});
+        assert!(
+            told(record)
+                .ends_with("2m05s, try 2 of 6, drawn below 4.0s, the server asked for 2m00s\n")
+        );
+    }
+
+    #[test]
+    fn nothing_of_a_recording_controls_the_terminal() {
+        for record in [
+            json!({"event": "candidate", "class": "x", "text": "a\u{1b}[2J\u{7}b\nc"}),
+            json!({"event": "of tomorrow", "text": "a\u{1b}]0;b"}),
+        ] {
+            let line = told(record);
+            let text = line.strip_suffix('\n').expect("one line");
+            assert!(!text.contains(char::is_control), "{text:?}");
+        }
     }
 }
