@@ -83,6 +83,11 @@ pub enum Note {
         /// Its id.
         id: String,
     },
+    /// The CLI's session file says from now on that a turn runs, that none does, or nothing.
+    Status {
+        /// Does a turn run?
+        busy: Option<bool>,
+    },
     /// A hook of ours told of an event.
     Hook {
         /// Which call.

@@ -127,6 +127,8 @@ fn what_is_written_is_read() {
     let mut writer = Writer::default();
     let notes = [
         Note::Session { id: "s".into() },
+        Note::Status { busy: Some(true) },
+        Note::Status { busy: None },
         Note::Hook {
             id: 3,
             session_id: "s".into(),

@@ -10,8 +10,8 @@ use std::sync::LazyLock;
 use regex::Regex;
 use unicode_width::UnicodeWidthStr;
 
-use super::prompt::{self, Layout, indent, is_blank, is_menu_row};
-use super::wording::{self, Reading};
+use super::prompt::{self, Layout, indent, is_blank, start_of_menu_row};
+use super::wording::{self, Catalogue, Reading};
 use crate::term::screen::{Row, Screen};
 
 /// The error block that ends the conversation on the screen.
@@ -22,15 +22,43 @@ pub struct Banner {
     pub text: String,
     /// What it says.
     pub reading: Reading,
+    /// The line of a finished turn stands behind it, with more than its duration (`· done 9:33 AM`): 2.1.330
+    /// has that behind answers only, 2.1.250 behind errors too. An answer may be the very words of an error.
+    pub finished: bool,
 }
 
 impl Banner {
     /// The banner that a block's text is: it must start by `API Error` or by a wording of the catalogue.
-    fn of(text: &str) -> Option<Self> {
+    fn of(text: &str, catalogue: &Catalogue) -> Option<Self> {
         let text = wording::plain(text);
-        let reading = wording::read(&text);
-        (reading != Reading::Unknown || wording::has_prefix(&text))
-            .then_some(Self { text, reading })
+        let reading = catalogue.read(&text);
+        (reading != Reading::Unknown || wording::has_prefix(&text)).then_some(Self {
+            text,
+            reading,
+            finished: false,
+        })
+    }
+
+    /// The same of a block's rows. In a narrow terminal the CLI breaks a long word; which row ends in one is
+    /// not to be seen.
+    fn of_rows(first: &str, more: &[Row], catalogue: &Catalogue) -> Option<Self> {
+        let joined = |broken: Option<usize>| {
+            let mut text = first.to_owned();
+            for (at, row) in more.iter().enumerate() {
+                if broken != Some(at) {
+                    text.push(' ');
+                }
+                text.push_str(row.text.trim());
+            }
+            Self::of(&text, catalogue)
+        };
+        let banner = joined(None)?;
+        if banner.reading != Reading::Unknown {
+            return Some(banner);
+        }
+        let known = |banner: &Self| banner.reading != Reading::Unknown;
+        let mended = (0..more.len()).find_map(|at| joined(Some(at)).filter(known));
+        Some(mended.unwrap_or(banner))
     }
 }
 
@@ -64,18 +92,25 @@ pub(super) const REWRITING_COMMANDS: [&str; 14] = [
 
 /// Finds the error block that ends the conversation, if the last block above the prompt is one.
 pub fn find(screen: &Screen) -> Option<Banner> {
+    find_by(screen, Catalogue::builtin())
+}
+
+/// The same by the user's catalogue.
+pub fn find_by(screen: &Screen, catalogue: &Catalogue) -> Option<Banner> {
     match prompt::layout(screen) {
-        Layout::Plain(row) => find_spoken(screen, row),
-        layout => find_drawn(screen, layout.floor()?),
+        Layout::Plain(row) => find_spoken(screen, row, catalogue),
+        layout => find_drawn(screen, layout.floor()?, catalogue),
     }
 }
 
 /// Is the CLI at work by what stands on the screen (its spinner line, `esc to interrupt`, its own
 /// retry line) or in the title (its busy glyph)?
 pub fn busy(screen: &Screen) -> bool {
-    if is_busy_title(&screen.title) {
-        return true;
-    }
+    title(&screen.title) == Title::Busy || works(screen, Catalogue::builtin())
+}
+
+/// Is it at work by what stands on the screen, whatever the title says?
+pub fn works(screen: &Screen, catalogue: &Catalogue) -> bool {
     let layout = prompt::layout(screen);
     let footer = match layout {
         Layout::Box { lower, .. } => lower + 1,
@@ -92,7 +127,7 @@ pub fn busy(screen: &Screen) -> bool {
     if screen.rows[footer..].iter().any(works) {
         return true;
     }
-    match (find(screen), layout) {
+    match (find_by(screen, catalogue), layout) {
         // The spinner is always the last thing: what looks like one above an error is part of an answer.
         (Some(banner), _) => banner.reading == Reading::StillRetrying,
         // An answer may begin a row with anything here; there is no spinner.
@@ -104,14 +139,29 @@ pub fn busy(screen: &Screen) -> bool {
     }
 }
 
-/// The title begins with a busy glyph: a turning circle or a braille spinner. (`✳` is idle; any other
-/// title says nothing.)
-fn is_busy_title(title: &str) -> bool {
+/// What the window's title says of the CLI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Title {
+    /// It begins with the idle glyph.
+    Idle,
+    /// It begins with a busy glyph: a turning circle or a braille spinner.
+    Busy,
+    /// Anything else says nothing.
+    Other,
+}
+
+/// Reads a title.
+pub fn title(title: &str) -> Title {
     let mut chars = title.chars();
-    matches!(
-        chars.next(),
-        Some('◐' | '◓' | '◑' | '◒' | '\u{2801}'..='\u{28ff}')
-    ) && chars.next().is_none_or(char::is_whitespace)
+    let glyph = chars.next();
+    if chars.next().is_some_and(|next| !next.is_whitespace()) {
+        return Title::Other;
+    }
+    match glyph {
+        Some('✳') => Title::Idle,
+        Some('◐' | '◓' | '◑' | '◒' | '\u{2801}'..='\u{28ff}') => Title::Busy,
+        _ => Title::Other,
+    }
 }
 
 /// The frames of the CLI's spinner; each also stands before the line that a turn leaves behind.
@@ -142,11 +192,34 @@ fn is_spinner(row: &Row) -> bool {
     })
 }
 
-/// The line that a turn leaves behind: `✻ Brewed for 1m 2s`, after an answer `… · done 9:33 AM`.
+/// The line that a turn leaves behind: `✻ Brewed for 1m 2s`, on newer versions `… · done 9:33 AM`.
 static DURATION: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"^\p{Alphabetic}[\p{Alphabetic}\-']* for \d+(?:\.\d+)?[hms](?: \d+[hms])*(?P<done> · .*)?$")
         .expect("the pattern compiles")
 });
+
+/// Rows of that line at most: at 20 columns, with `· 1 shell still running` in it.
+const DURATION_ROWS: usize = 4;
+
+/// Where the line that a turn leaves behind ends at `last`: its first row, and whether there is more in it than
+/// the duration.
+fn start_of_duration(rows: &[Row], last: usize) -> Option<(usize, bool)> {
+    for start in (last.saturating_sub(DURATION_ROWS - 1)..=last).rev() {
+        if let Some(text) = behind_spinner_glyph(&rows[start]) {
+            let mut text = text.trim_end().to_owned();
+            for row in &rows[start + 1..=last] {
+                text.push(' ');
+                text.push_str(row.text.trim());
+            }
+            let found = DURATION.captures(&text)?;
+            return Some((start, found.name("done").is_some()));
+        }
+        if is_blank(&rows[start]) || indent(&rows[start]) != BULLET_TEXT_COL {
+            return None;
+        }
+    }
+    None
+}
 
 /// A tool's call: `Bash(ls)`, `server - tool (MCP)(…)`.
 static TOOL_CALL: LazyLock<Regex> = LazyLock::new(|| {
@@ -201,25 +274,29 @@ fn start_of_block(rows: &[Row], last: usize) -> Option<(usize, Head)> {
     None
 }
 
-fn find_drawn(screen: &Screen, floor: usize) -> Option<Banner> {
+fn find_drawn(screen: &Screen, floor: usize, catalogue: &Catalogue) -> Option<Banner> {
     let rows = &screen.rows;
     let cols = usize::from(screen.size.cols);
     let mut end = floor;
     let mut durations = 0;
+    let mut finished = false;
     // Skip what stands between the conversation and the prompt.
     loop {
         let last = end.checked_sub(1)?;
         let row = &rows[last];
-        if is_blank(row) || is_menu_row(row) || is_at_right(row, cols) || is_note(row) {
+        if is_blank(row) || is_at_right(row, cols) || is_note(row) {
             end = last;
-        } else if let Some(found) = behind_spinner_glyph(row).and_then(|t| DURATION.captures(t)) {
-            // With the time of its end it stands behind answers only; there is never a second one.
-            if found.name("done").is_some() || durations > 0 {
+        } else if let Some(start) = start_of_menu_row(rows, last) {
+            end = start;
+        } else if let Some((start, more)) = start_of_duration(rows, last) {
+            // There is never a second one.
+            if durations > 0 {
                 return None;
             }
             durations += 1;
-            end = last;
-        } else if let Some(start) = start_of_local_command(rows, last) {
+            finished = more;
+            end = start;
+        } else if let Some(start) = start_of_local_command(rows, last, catalogue) {
             end = start;
         } else {
             break;
@@ -237,12 +314,10 @@ fn find_drawn(screen: &Screen, floor: usize) -> Option<Banner> {
     if !rows[start + 1..=last].iter().all(hangs) || rows[start..=last].iter().any(is_filled) {
         return None;
     }
-    let mut text = text_of(&rows[start]).to_owned();
-    for row in &rows[start + 1..=last] {
-        text.push(' ');
-        text.push_str(row.text.trim());
-    }
-    let banner = Banner::of(&text)?;
+    let banner = Banner {
+        finished,
+        ..Banner::of_rows(text_of(&rows[start]), &rows[start + 1..=last], catalogue)?
+    };
     match (head, owner(rows, start, cols)) {
         (Head::Elbow, Owner::Tool | Owner::Shell | Owner::OutOfSight) => None,
         (Head::Elbow, Owner::Command("compact")) => Some(Banner {
@@ -308,7 +383,7 @@ fn slash_command(text: &str) -> Option<&str> {
 /// Where the block that ends at `last` is a slash command that the CLI itself did (`/model`), with its
 /// output or still without: the command's row. Such a command starts no turn; what stands above it still
 /// ends the conversation.
-fn start_of_local_command(rows: &[Row], last: usize) -> Option<usize> {
+fn start_of_local_command(rows: &[Row], last: usize, catalogue: &Catalogue) -> Option<usize> {
     let (mut start, mut kind) = start_of_block(rows, last)?;
     while kind == Head::Elbow {
         let mut text = text_of(&rows[start]).to_owned();
@@ -316,7 +391,7 @@ fn start_of_local_command(rows: &[Row], last: usize) -> Option<usize> {
             text.push(' ');
             text.push_str(next.text.trim());
         }
-        if Banner::of(&text).is_some() {
+        if Banner::of(&text, catalogue).is_some() {
             return None;
         }
         (start, kind) = start_of_block(rows, start.checked_sub(1)?)?;
@@ -325,10 +400,15 @@ fn start_of_local_command(rows: &[Row], last: usize) -> Option<usize> {
     (kind == Head::User && !REWRITING_COMMANDS.contains(&name)).then_some(start)
 }
 
-/// A row whose text stands at the right edge, alone: the effort, a time.
+/// A row whose text stands at the right edge, alone: the effort, a time. In a narrow terminal some are longer
+/// than half a row: `● high · /effort`, `ctrl+g to edit in Vim`.
 fn is_at_right(row: &Row, cols: usize) -> bool {
+    const LONG: [&str; 2] = [" · /effort", "ctrl+g to edit in "];
     let width = row.text.width();
-    indent(row) >= cols / 2 && width + 10 >= cols && !is_blank(row)
+    let from = indent(row);
+    let long = || LONG.iter().any(|text| row.text.contains(text));
+    let at_edge = width + 10 >= cols && !is_blank(row);
+    at_edge && (from >= cols / 2 || (from >= BULLET_TEXT_COL && long()))
 }
 
 /// A note of the prompt's own: `› Stashed (auto-restores after submit)`.
@@ -343,7 +423,7 @@ fn is_filled(row: &Row) -> bool {
 
 /// Screen-reader mode: blocks begin by a word and a colon, wraps are not indented, and the lines of the
 /// footer stand between the conversation and the `$`.
-fn find_spoken(screen: &Screen, floor: usize) -> Option<Banner> {
+fn find_spoken(screen: &Screen, floor: usize, catalogue: &Catalogue) -> Option<Banner> {
     const LABEL: &str = "error: ";
     let rows = &screen.rows[..floor];
     let cols = usize::from(screen.size.cols);
@@ -372,7 +452,7 @@ fn find_spoken(screen: &Screen, floor: usize) -> Option<Banner> {
     if rows[next..].len() > MAX_FOOTER || rows[next..].iter().any(said) {
         return None;
     }
-    Banner::of(&text)
+    Banner::of(&text, catalogue)
 }
 
 /// Who speaks in screen-reader mode.

@@ -483,7 +483,8 @@ impl Driver {
             }
             match self.outbox.effects.remove(0) {
                 Effect::ReadTranscript(named) => {
-                    let report = self.look(named.as_deref());
+                    let (report, status) = self.look(named.as_deref());
+                    self.tell(&Event::Status(status));
                     self.tell(&Event::Transcript(report));
                 }
                 Effect::ProbePty => {

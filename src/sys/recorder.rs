@@ -16,6 +16,7 @@ use crate::cast::{Mask, Note, Ours, Writer, reduce};
 use crate::config::{SETTINGS, Setting, Settings};
 use crate::supervisor::session::Event;
 use crate::supervisor::transcript::Report;
+use crate::supervisor::verdict::Status;
 use crate::term::Size;
 
 /// An Esc that nothing follows for so long is a key of its own.
@@ -43,6 +44,8 @@ pub struct Recorder {
     sessions: Vec<(String, Option<PathBuf>)>,
     /// The one that was noted last.
     session: Option<String>,
+    /// What its session file was last noted to say.
+    status: Status,
     fault: Option<String>,
     begun: bool,
     settings: BTreeMap<String, String>,
@@ -79,6 +82,7 @@ impl Recorder {
             key_since: None,
             sessions: Vec::new(),
             session: None,
+            status: Status::Unknown,
             fault: None,
             begun: false,
             settings: BTreeMap::new(),
@@ -148,6 +152,14 @@ impl Recorder {
             Event::UserInput(bytes) => self.input(at, bytes),
             Event::Resize(size) => self.writer.resize(at, *size),
             Event::Transcript(Report::Turn(turn)) => self.looked_at(at, &turn.session_id),
+            Event::Status(status) if *status != self.status => {
+                self.status = *status;
+                let busy = match status {
+                    Status::Unknown => None,
+                    status => Some(*status == Status::Busy),
+                };
+                self.writer.note(at, &Note::Status { busy })
+            }
             Event::Hook(id, hook) => {
                 self.know(&hook.session_id, Some(&hook.transcript));
                 self.writer.note(
@@ -175,6 +187,7 @@ impl Recorder {
             Event::ChildExited(kind) => self.writer.exit(at, *kind),
             Event::Deadline
             | Event::Transcript(_)
+            | Event::Status(_)
             | Event::Pty(_)
             | Event::RetryAfter(None)
             | Event::Signal(_) => String::new(),

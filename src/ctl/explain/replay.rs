@@ -16,6 +16,7 @@ use crate::supervisor::hook::{Answer, HookEvent};
 use crate::supervisor::retry_after::Asked;
 use crate::supervisor::session::{Effect, Event, Now, Outbox, PtyState, Session, TerminalTraits};
 use crate::supervisor::transcript::Report;
+use crate::supervisor::verdict::Status;
 use crate::term::Size;
 use crate::term::overlay::Compositor;
 use crate::term::screen::Screen;
@@ -29,6 +30,8 @@ const SEED: u64 = 42;
 const LATER: Duration = Duration::from_secs(2);
 /// The other way round there is only the clock's grain.
 const EARLIER: Duration = Duration::from_millis(200);
+/// A live look is so much later than its replay, where nothing else delays it: what it saw counts already.
+const GRAIN: Duration = Duration::from_millis(50);
 /// How long after the end, and after the longest wait, everything has been decided: drafts count as left alone,
 /// notices have stood.
 const AFTER: Duration = Duration::from_mins(1);
@@ -181,7 +184,7 @@ impl<'a> Replay<'a> {
             Note::HookGone { id } => self.event(Event::HookGone(*id)),
             Note::Stopped => self.event(Event::ChildStopped),
             Note::Resumed => self.event(Event::Resumed),
-            Note::Ours | Note::Session { .. } | Note::Asked { .. } => {}
+            Note::Ours | Note::Session { .. } | Note::Status { .. } | Note::Asked { .. } => {}
         }
     }
 
@@ -239,7 +242,8 @@ impl<'a> Replay<'a> {
         for effect in out.effects {
             match effect {
                 Effect::ReadTranscript(_) => {
-                    let report = self.report();
+                    let (report, status) = (self.report(), self.status());
+                    self.event(Event::Status(status));
                     self.event(Event::Transcript(report));
                 }
                 Effect::ProbePty => self.probe(),
@@ -271,16 +275,44 @@ impl<'a> Replay<'a> {
         if self.cast.format == Format::Raw {
             return lines.report(u64::MAX, None);
         }
-        let mut session = None;
-        for event in &self.cast.events {
-            if let What::Note(Note::Session { id }) = &event.what {
-                if session.is_some() && event.at > self.elapsed {
-                    break;
-                }
-                session = Some(id.as_str());
-            }
-        }
+        let session = self.noted(|note| match note {
+            Note::Session { id } => Some(id.as_str()),
+            _ => None,
+        });
+        // Before the first look there is no other to be known.
+        let session = session.or_else(|| {
+            let mut events = self.cast.events.iter();
+            events.find_map(|event| match &event.what {
+                What::Note(Note::Session { id }) => Some(id.as_str()),
+                _ => None,
+            })
+        });
         lines.report(self.now().unix_ms, session)
+    }
+
+    fn status(&self) -> Status {
+        let busy = self.noted(|note| match note {
+            Note::Status { busy } => Some(*busy),
+            _ => None,
+        });
+        match busy.flatten() {
+            None => Status::Unknown,
+            Some(false) => Status::Idle,
+            Some(true) => Status::Busy,
+        }
+    }
+
+    /// What was noted last by now.
+    fn noted<T>(&self, of: impl Fn(&'a Note) -> Option<T>) -> Option<T> {
+        let cast: &'a Cast = self.cast;
+        let by_now = |event: &&crate::cast::Event| event.at <= self.elapsed + GRAIN;
+        let events = cast.events.iter().take_while(by_now);
+        events
+            .filter_map(|event| match &event.what {
+                What::Note(note) => of(note),
+                _ => None,
+            })
+            .last()
     }
 
     fn asked(&self) -> Option<Asked> {

@@ -7,18 +7,19 @@ use super::super::{clock, guarded};
 use super::Driver;
 use crate::supervisor::retry_after::{Asked, last_refusal};
 use crate::supervisor::transcript::Report;
+use crate::supervisor::verdict::Status;
 
 impl Driver {
-    /// How the transcript stands.
-    pub(super) fn look(&mut self, named: Option<&Path>) -> Report {
+    /// How the transcript stands, and what the CLI says of itself.
+    pub(super) fn look(&mut self, named: Option<&Path>) -> (Report, Status) {
         let Some(locator) = &self.locator else {
-            return Report::Unknown;
+            return (Report::Unknown, Status::Unknown);
         };
         match guarded::catch(|| locator.look(named)) {
-            Ok(report) => report,
+            Ok(look) => look,
             Err(failure) => {
                 self.session.fail(failure);
-                Report::Unknown
+                (Report::Unknown, Status::Unknown)
             }
         }
     }
@@ -40,7 +41,7 @@ impl Driver {
     pub(super) fn finish_recording(&mut self) -> Option<Recorder> {
         let mut recorder = self.recorder.take()?;
         if !recorder.knows_a_session()
-            && let Report::Turn(turn) = self.look(None)
+            && let (Report::Turn(turn), _) = self.look(None)
         {
             recorder.know(&turn.session_id, None);
         }
