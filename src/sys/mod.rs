@@ -16,6 +16,7 @@ mod outbound;
 mod private;
 mod program;
 mod pty;
+mod recorder;
 mod sessions;
 mod signals;
 mod transcript;
@@ -39,6 +40,7 @@ pub use self::hook::{End, is_claimed, run as run_hook};
 pub use self::log::{Log, open_all as open_logs};
 pub use self::monitor::monitor;
 pub use self::program::{Found, find as find_program};
+pub use self::recorder::Recorder;
 pub use self::sessions::{Running, running};
 pub use self::transcript::{Locator, config_dir};
 
@@ -100,6 +102,40 @@ impl LaunchError {
 /// When the program is missing or cannot be executed, and when the terminal or the pty cannot be set
 /// up; the terminal is as it was before.
 pub fn launch(settings: Settings, args: &[OsString]) -> Result<ExitCode, LaunchError> {
+    run(settings, args, &mut None)
+}
+
+/// The same, recorded: to be called only where [`not_recordable`] gives no reason.
+///
+/// # Errors
+///
+/// Those of [`launch`].
+pub fn record(
+    settings: Settings,
+    args: &[OsString],
+    recorder: &mut Option<Recorder>,
+) -> Result<ExitCode, LaunchError> {
+    run(settings, args, recorder)
+}
+
+/// Why a session with these arguments cannot be recorded, and what to do instead.
+pub fn not_recordable(args: &[OsString]) -> Option<&'static str> {
+    if is_headless(args) {
+        Some("with -p there is no session in a terminal; leave -p out")
+    } else if nested() {
+        Some("it would run under claude-retry already; leave that session first")
+    } else if wants_passthrough(args) {
+        Some("it needs a terminal; run it in one, with neither input nor output redirected")
+    } else {
+        None
+    }
+}
+
+fn run(
+    settings: Settings,
+    args: &[OsString],
+    recorder: &mut Option<Recorder>,
+) -> Result<ExitCode, LaunchError> {
     let path = env("PATH");
     let home = env("HOME").map(PathBuf::from);
     let ourselves = std::env::current_exe().ok();
@@ -116,9 +152,12 @@ pub fn launch(settings: Settings, args: &[OsString]) -> Result<ExitCode, LaunchE
         tty::open().ok()
     };
     let Some(tty) = tty else {
+        if recorder.is_some() {
+            return Err(LaunchError::Own("failed to open the terminal".into()));
+        }
         return Err(become_program(&settings, &program, args));
     };
-    let kind = driver::run(settings, &program, args, tty, traits())?;
+    let kind = driver::run(settings, &program, args, tty, traits(), recorder)?;
     Ok(ExitCode::from(exit_code(kind)))
 }
 
