@@ -9,6 +9,8 @@ mod dictionary;
 mod mutate;
 #[path = "../fuzz/src/lib.rs"]
 mod properties;
+#[path = "fuzz/recorded.rs"]
+mod recorded;
 #[path = "support/replay.rs"]
 mod replay;
 #[path = "fuzz/seeds.rs"]
@@ -26,7 +28,7 @@ use seeds::{TARGETS, Target};
 /// How many cases a target gets, besides its seeds.
 fn cases() -> usize {
     let times = std::env::var("CLAUDE_RETRY_FUZZ").map_or(1, |n| n.parse().expect("a number"));
-    500 * times
+    2_000 * times
 }
 
 fn run(name: &str) {

@@ -9,7 +9,11 @@ pub fn check(data: &[u8]) {
     let whole = read(&[data]);
     let bytes: Vec<&[u8]> = data.chunks(1).collect();
     let single = read(&bytes);
-    assert_eq!(joined(&single.pieces), joined(&whole.pieces), "byte by byte");
+    assert_eq!(
+        joined(&single.pieces),
+        joined(&whole.pieces),
+        "byte by byte"
+    );
     let pieces = Dice::of(data).cut(data, 16);
     let cut = read(&pieces);
     assert_eq!(joined(&cut.pieces), joined(&whole.pieces), "in pieces");

@@ -4,9 +4,7 @@ use std::sync::Once;
 use std::time::Duration;
 
 use claude_retry::config::{BarMode, Notify, Settings, TranscriptMode};
-use claude_retry::supervisor::session::{
-    Event, ExitKind, Now, Outbox, Session, TerminalTraits,
-};
+use claude_retry::supervisor::session::{Event, ExitKind, Now, Outbox, Session, TerminalTraits};
 use claude_retry::sys::guarded::{Guarded, install_panic_hook};
 use claude_retry::term::Size;
 use claude_retry::term::bar::{Model, Phase};
@@ -115,8 +113,15 @@ fn screens(size: Size, steps: &[Step<'_>]) {
 fn check_screen(screen: &Screen) {
     assert_eq!(screen.rows.len(), usize::from(screen.size.rows));
     let (row, col) = screen.cursor;
-    assert!(row < screen.size.rows && col <= screen.size.cols, "{screen:?}");
-    assert!(!screen.title.contains(char::is_control), "{:?}", screen.title);
+    assert!(
+        row < screen.size.rows && col <= screen.size.cols,
+        "{screen:?}"
+    );
+    assert!(
+        !screen.title.contains(char::is_control),
+        "{:?}",
+        screen.title
+    );
     for row in &screen.rows {
         assert!(row.cells.len() <= usize::from(screen.size.cols), "{row:?}");
         let mut before = 0;
@@ -167,7 +172,10 @@ fn bar(size: Size, steps: &[Step<'_>]) {
             }
             Step::Hide => screen.hide(&mut tty),
         }
-        assert!(drawn.at_boundary() || tty.is_empty(), "in the middle: {tty:?}");
+        assert!(
+            drawn.at_boundary() || tty.is_empty(),
+            "in the middle: {tty:?}"
+        );
         between(&tty);
     }
     let mut tty = Vec::new();

@@ -1,5 +1,7 @@
 //! What an input is made of where it is made of something: sequences, the CLI's own words and signs.
 
+#![allow(dead_code, reason = "each test file uses its part")]
+
 /// For the screens, and what draws them.
 pub(crate) const SCREEN: &[&[u8]] = &[
     b"\x1b[H",
@@ -171,12 +173,21 @@ pub(crate) const KEYS: &[&[u8]] = &[
     b"continue",
 ];
 
+/// Whole lines of a transcript.
+pub(crate) const TRANSCRIPT_LINES: &[&[u8]] = &[
+    br#"{"type":"user","uuid":"a","sessionId":"s","timestamp":"2026-01-01T00:00:00Z","message":{"content":"hi"}}"#,
+    br#"{"type":"assistant","uuid":"b","parentUuid":"a","timestamp":"2026-01-01T00:00:01Z"}"#,
+    br#"{"type":"assistant","uuid":"c","parentUuid":"a","timestamp":"2026-01-01T00:00:02Z","isApiErrorMessage":true,"error":"rate\u0007limit","message":{"content":[{"type":"text","text":"API\u001b[2J Error: \u0085\u00a0529\r\n"}]}}"#,
+    br#"{"type":"assistant","uuid":"d","parentUuid":"c","timestamp":"2026-01-01T00:00:03Z","isApiErrorMessage":true,"isSidechain":true}"#,
+    br#"{"type":"system","uuid":"e","parentUuid":"d","timestamp":"2026-01-01T00:00:04Z"}"#,
+    br#"{"type":"user","uuid":"f","parentUuid":"e","timestamp":"2026-01-01T00:00:05Z","origin":{"kind":"task-notification"}}"#,
+    br#"{"type":"assistant","uuid":"g","parentUuid":"f","timestamp":"2026-01-01T00:00:06Z","isApiErrorMessage":true,"message":{"content":"API Error"}}"#,
+    br#"{"type":"assistant","uuid":"h","parentUuid":"h","isApiErrorMessage":true}"#,
+];
+
 /// For lines of a transcript.
 pub(crate) const TRANSCRIPT: &[&[u8]] = &[
     b"\n",
-    b"{\"type\":\"user\",\"uuid\":\"a\",\"timestamp\":\"2026-01-01T00:00:00Z\"}\n",
-    b"{\"type\":\"assistant\",\"uuid\":\"b\",\"parentUuid\":\"a\"}\n",
-    b"{\"type\":\"assistant\",\"uuid\":\"c\",\"isApiErrorMessage\":true,\"message\":{\"content\":\"API Error\"}}\n",
     b"\"type\":\"assistant\"",
     b"\"type\":\"user\"",
     b"\"type\":\"system\"",

@@ -7,12 +7,7 @@ use rand::{Rng, RngExt};
 const LONGEST: usize = 6_000;
 
 /// Changes a seed in a few places; `other` is spliced in.
-pub(crate) fn mutate(
-    rng: &mut StdRng,
-    seed: &[u8],
-    other: &[u8],
-    dictionary: &[&[u8]],
-) -> Vec<u8> {
+pub(crate) fn mutate(rng: &mut StdRng, seed: &[u8], other: &[u8], dictionary: &[&[u8]]) -> Vec<u8> {
     let mut data = seed.to_vec();
     for _ in 0..rng.random_range(1..=8) {
         change(rng, &mut data, other, dictionary);
