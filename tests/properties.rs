@@ -20,6 +20,8 @@ mod recorded;
 mod replay;
 #[path = "../fuzz/src/step.rs"]
 mod step;
+#[path = "properties/truth.rs"]
+mod truth;
 #[path = "properties/watch.rs"]
 mod watch;
 #[path = "support/world.rs"]
@@ -30,13 +32,14 @@ use std::sync::LazyLock;
 
 use claude_retry::supervisor::banner::{self, Banner};
 use claude_retry::supervisor::prompt::Prompt;
-use claude_retry::supervisor::transcript::{Ending, LastTurn, Report};
+use claude_retry::supervisor::transcript::{Ending, Report};
 use claude_retry::supervisor::verdict::{self, HookWitness, Verdict, Witnesses, same_error};
 use claude_retry::supervisor::wording::{self, Class, Reading};
 use claude_retry::term::screen::Screen;
 use edit::{Edit, edited, edits};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use truth::Truth;
 use watch::{Before, Done, watch};
 
 const THROTTLE: &str = "API Error: Server is temporarily limiting requests (not your usage limit)";
@@ -86,49 +89,6 @@ fn an_edited_screen_is_read_without_a_panic() {
     holds(3_000, &screen(), |screen| {
         banner_prompt::check_screen(&screen);
     });
-}
-
-/// What the transcript says of the last turn.
-#[derive(Clone, Debug)]
-enum Truth {
-    /// It ended well.
-    Answered,
-    /// A user's line is last.
-    Asked,
-    /// An error that a later try does not help, or one that nobody knows.
-    Hopeless(&'static str),
-    /// A transient error from before the start.
-    Old(&'static str),
-    /// A transient error, just now.
-    Failed(&'static str),
-    /// It is not there.
-    Pending,
-}
-
-impl Truth {
-    fn report(&self) -> Report {
-        let failed = |text: &str| Ending::ApiError {
-            text: text.to_owned(),
-            error: None,
-            status: None,
-        };
-        let (ending, unix_ms) = match self {
-            Self::Answered => (Ending::Assistant, world::WALL + 1),
-            Self::Asked => (Ending::User, world::WALL + 1),
-            Self::Hopeless(text) | Self::Failed(text) => (failed(text), world::WALL + 1),
-            Self::Old(text) => (failed(text), world::WALL - 1),
-            Self::Pending => return Report::Pending,
-        };
-        let errors = u32::from(matches!(ending, Ending::ApiError { .. }));
-        Report::Turn(LastTurn {
-            uuid: "last".into(),
-            unix_ms,
-            session_id: "session".into(),
-            ending,
-            consecutive_errors: errors,
-            unattended_errors: errors,
-        })
-    }
 }
 
 const HOPELESS: &[&str] = &[

@@ -98,6 +98,7 @@ pub(crate) const SCREEN: &[&[u8]] = &[
     b"Error during compaction: ",
     b"error: ",
     b"retrying in 5s",
+    "● API Error (529 overloaded) · Retrying in 4 seconds…".as_bytes(),
     b"esc to interrupt",
     b"Esc to cancel",
     b"? for shortcuts",

@@ -1,5 +1,7 @@
 //! The recordings, all of them, and their last screens as bytes.
 
+#![allow(dead_code, reason = "each test file uses its part")]
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -52,6 +52,7 @@ const ROWS: &[&str] = &[
     "error: API Error: 529 Overloaded",
     "● API Error: Server is temporarily limiting requests (not your usage limit)",
     "  ⎿  API Error: 529 Overloaded",
+    "  ⎿  API Error (529 overloaded) · Retrying in 4 seconds… (attempt 3/10)",
     "● All done.",
     "● Bash(ls)",
     "  ⎿  out",
