@@ -2,15 +2,18 @@
 
 mod settings;
 mod value;
+mod wordings;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::settings::{SETTINGS, Setting, setting};
+pub use self::wordings::show as show_wordings;
 use crate::error::{Error, Origin, nearest};
-use crate::supervisor::wording::Class;
+use crate::supervisor::wording::{Catalogue, Class};
 
 /// How a wait is drawn, see [`crate::supervisor::backoff`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,6 +125,8 @@ pub struct Settings {
     pub native_watchdog: bool,
     /// The log file, or `None` for no log.
     pub log: Option<PathBuf>,
+    /// The wordings that are in force.
+    pub catalogue: Arc<Catalogue>,
 }
 
 impl Settings {
@@ -155,6 +160,7 @@ impl Default for Settings {
             retry_after: false,
             native_watchdog: false,
             log: None,
+            catalogue: Arc::new(Catalogue::builtin().clone()),
         }
     }
 }
@@ -246,8 +252,9 @@ fn log_file() -> Option<PathBuf> {
 pub fn resolve(sources: &Sources) -> Result<Resolved, Error> {
     // The layers, the weakest first: each value with where it came from.
     let mut given: Vec<(&'static Setting, String, Origin)> = Vec::new();
+    let mut catalogue = None;
     if let Some((path, text)) = &sources.file {
-        read_file(path, text, &mut given)?;
+        catalogue = read_file(path, text, &mut given)?;
     }
     let mut unknown_env = Vec::new();
     for (name, value) in &sources.env {
@@ -284,6 +291,9 @@ pub fn resolve(sources: &Sources) -> Result<Resolved, Error> {
         log: sources.log.clone(),
         ..Settings::default()
     };
+    if let Some(catalogue) = catalogue {
+        settings.catalogue = Arc::new(catalogue);
+    }
     let mut origins = BTreeMap::new();
     for (setting, value, origin) in &given {
         (setting.set)(&mut settings, value).map_err(|remedy| Error::BadValue {
@@ -323,11 +333,12 @@ pub fn resolve(sources: &Sources) -> Result<Resolved, Error> {
     Ok(resolved)
 }
 
+/// The file's settings into `given`, and its catalogue, where it has wordings.
 fn read_file(
     path: &Path,
     text: &str,
     given: &mut Vec<(&'static Setting, String, Origin)>,
-) -> Result<(), Error> {
+) -> Result<Option<Catalogue>, Error> {
     let line_at = |offset: usize| text[..offset.min(text.len())].matches('\n').count() + 1;
     let table = toml::de::DeTable::parse(text).map_err(|error| Error::Syntax {
         path: path.to_owned(),
@@ -337,23 +348,20 @@ fn read_file(
     // In the order of the file, so that the first thing wrong is the first one told.
     let mut entries: Vec<_> = table.get_ref().iter().collect();
     entries.sort_by_key(|(key, _)| key.span().start);
+    let mut catalogue = None;
     for (key, item) in entries {
         let line = line_at(key.span().start);
         let name = key.get_ref().as_ref();
+        if name == wordings::KEY {
+            catalogue = Some(wordings::read(path, text, item)?);
+            continue;
+        }
         let Some(setting) = SETTINGS.iter().find(|setting| setting.key() == name) else {
             return Err(Error::UnknownKey {
                 path: path.to_owned(),
                 line,
                 key: name.to_owned(),
-                near: nearest(
-                    name,
-                    SETTINGS
-                        .iter()
-                        .map(Setting::key)
-                        .collect::<Vec<_>>()
-                        .iter()
-                        .map(String::as_str),
-                ),
+                near: nearest_key(name),
             });
         };
         let origin = Origin::File(path.to_owned(), line);
@@ -365,7 +373,14 @@ fn read_file(
         })?;
         given.push((setting, value, origin));
     }
-    Ok(())
+    Ok(catalogue)
+}
+
+/// The key that is spelt nearly like this one.
+fn nearest_key(name: &str) -> Option<String> {
+    let keys: Vec<_> = SETTINGS.iter().map(Setting::key).collect();
+    let keys = keys.iter().map(String::as_str);
+    nearest(name, keys.chain([wordings::KEY]))
 }
 
 #[cfg(test)]

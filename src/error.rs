@@ -72,6 +72,18 @@ pub enum Error {
         /// What would do.
         remedy: String,
     },
+    /// A `[[wording]]` of the file that does not do.
+    #[error("{path}:{line}: wording {name:?}: {message}", path = .path.display())]
+    BadWording {
+        /// The file.
+        path: PathBuf,
+        /// Its line, from 1.
+        line: usize,
+        /// The wording's name, or empty.
+        name: String,
+        /// What is wrong, and what would do.
+        message: String,
+    },
     /// `base` is over `cap`.
     #[error(
         "base ({base}, from {base_origin}) is over cap ({cap}, from {cap_origin}): lower base or raise cap"

@@ -30,11 +30,13 @@ mod world;
 use std::cell::Cell;
 use std::sync::LazyLock;
 
-use claude_retry::supervisor::banner::{self, Banner};
-use claude_retry::supervisor::prompt::Prompt;
+use claude_retry::supervisor::banner::{self, Banner, Title};
+use claude_retry::supervisor::prompt::{self, Prompt};
 use claude_retry::supervisor::transcript::{Ending, Report};
-use claude_retry::supervisor::verdict::{self, HookWitness, Verdict, Witnesses, same_error};
-use claude_retry::supervisor::wording::{self, Class, Reading};
+use claude_retry::supervisor::verdict::{
+    self, HookWitness, Status, Verdict, Witnesses, same_error,
+};
+use claude_retry::supervisor::wording::{self, Catalogue, Class, Reading};
 use claude_retry::term::screen::Screen;
 use edit::{Edit, edited, edits};
 use proptest::prelude::*;
@@ -184,6 +186,7 @@ struct Asked {
     known: bool,
     entered: Option<i8>,
     busy_seen: bool,
+    status: Status,
     retry_on: Vec<Class>,
 }
 
@@ -203,10 +206,15 @@ fn asked() -> impl Strategy<Value = Asked> {
         any::<bool>(),
         proptest::option::of(-2_i8..3),
         any::<bool>(),
+        prop_oneof![
+            3 => Just(Status::Unknown),
+            3 => Just(Status::Idle),
+            1 => Just(Status::Busy),
+        ],
         few,
     )
         .prop_map(
-            |(screen, truth, told, handled, known, entered, busy_seen, retry_on)| Asked {
+            |(screen, truth, told, handled, known, entered, busy_seen, status, retry_on)| Asked {
                 screen,
                 truth,
                 told,
@@ -214,6 +222,7 @@ fn asked() -> impl Strategy<Value = Asked> {
                 known,
                 entered,
                 busy_seen,
+                status,
                 retry_on,
             },
         )
@@ -222,7 +231,9 @@ fn asked() -> impl Strategy<Value = Asked> {
 /// What the readers give, kept for as long as the witnesses borrow it.
 struct Seen {
     banner: Option<Banner>,
-    busy: bool,
+    works: bool,
+    title: Title,
+    prompt: Prompt,
     report: Report,
     handled: Vec<String>,
 }
@@ -232,7 +243,9 @@ impl Seen {
         let handled = if asked.handled { "last" } else { "earlier" };
         Self {
             banner: banner::find(&asked.screen),
-            busy: banner::busy(&asked.screen),
+            works: banner::works(&asked.screen, Catalogue::builtin()),
+            title: banner::title(&asked.screen.title),
+            prompt: prompt::read(&asked.screen),
             report: asked.truth.as_ref().map_or(Report::Unknown, Truth::report),
             handled: vec![handled.to_owned()],
         }
@@ -242,7 +255,10 @@ impl Seen {
     fn witnesses<'a>(&'a self, asked: &'a Asked) -> Witnesses<'a> {
         Witnesses {
             banner: self.banner.as_ref(),
-            busy: self.busy,
+            works: self.works,
+            title: self.title,
+            prompt: &self.prompt,
+            status: asked.status,
             hook: match asked.told {
                 None => HookWitness::Absent,
                 Some(None) => HookWitness::Silent,
@@ -257,6 +273,7 @@ impl Seen {
                 .map(|ms| world::WALL.saturating_add_signed(ms.into())),
             busy_seen: asked.busy_seen,
             retry_on: &asked.retry_on,
+            catalogue: Catalogue::builtin(),
         }
     }
 }
@@ -271,7 +288,8 @@ fn the_verdict_is_to_act_only_where_no_witness_contradicts() {
             return;
         };
         acts.set(acts.get() + 1);
-        assert!(!seen.busy, "at work");
+        assert!(!banner::busy(&asked.screen), "at work");
+        assert_ne!(asked.status, Status::Busy, "at work by its file");
         assert!(asked.retry_on.contains(&failure.class), "left out");
         assert_ne!(asked.told, Some(None), "the hook is silent");
         let on_screen = seen.banner.as_ref().map(|banner| banner.reading);

@@ -209,3 +209,57 @@ fn every_message_names_culprit_origin_and_remedy() {
     snapshots.set_prepend_module_to_snapshot(false);
     snapshots.bind(|| insta::assert_snapshot!("settings-messages", messages.join("\n")));
 }
+
+const GATEWAY: &str = "[[wording]]\nname = \"gateway\"\npattern = 'gateway is \"warming\" up'\nclass = \"server-error\"\n";
+
+#[test]
+fn wordings_are_taken_in_any_number_and_shown_as_they_can_be_read_back() {
+    let file = format!(
+        "cap = \"10s\"\n\n{GATEWAY}\n[[wording]]\nname = \"mine\"\npattern = \"teapot\"\nclass = \"never\"\n\
+         \n[[wording]]\nname = \"429 rejected\"\noff = true\n"
+    );
+    let settings = resolve(&sources(&[], &[], &file)).expect("good").settings;
+    let classes: Vec<_> = settings
+        .catalogue
+        .own()
+        .iter()
+        .map(|w| (w.name.as_str(), w.class))
+        .collect();
+    assert_eq!(
+        classes,
+        [("gateway", Some(Class::ServerError)), ("mine", None)]
+    );
+    assert_eq!(settings.catalogue.off(), ["429 rejected"]);
+    let shown = show_wordings(&settings.catalogue);
+    let again = resolve(&sources(&[], &[], &shown)).expect("good").settings;
+    assert_eq!(again.catalogue, settings.catalogue);
+    assert_eq!(show_wordings(Catalogue::builtin()), "");
+}
+
+#[test]
+fn every_message_on_a_wording_names_it_its_line_and_the_remedy() {
+    let wording = |lines: &str| error(&[], &[], &format!("cap = \"9s\"\n[[wording]]\n{lines}\n"));
+    let messages = [
+        wording("name = \"gateway\"\npattern = \"(\"\nclass = \"cut\""),
+        wording("name = \"gateway\"\npattern = \"x*\"\nclass = \"cut\""),
+        wording("name = \"gateway\"\npattern = \"x\""),
+        wording("name = \"gateway\"\npattern = \"x\"\nclass = \"sometimes\""),
+        wording("name = \"gateway\"\npattern = 3"),
+        wording("name = \"gateway\""),
+        wording("pattern = \"x\"\nclass = \"cut\""),
+        wording("name = \"gateway\"\npatern = \"x\""),
+        wording("name = \"529\"\npattern = \"x\"\nclass = \"cut\""),
+        wording("name = \"529\"\noff = \"yes\""),
+        wording("name = \"529\"\noff = true\nclass = \"cut\""),
+        wording("name = \"429 reject\"\noff = true"),
+        wording("name = \"limit hit\"\noff = true"),
+        error(&[], &[], &format!("{GATEWAY}{GATEWAY}")),
+        error(&[], &[], "wording = \"x\"\n"),
+        error(&[], &[], "wording = [\"x\"]\n"),
+        error(&[], &[], "[[wordings]]\nname = \"x\"\n"),
+    ];
+    let mut snapshots = insta::Settings::clone_current();
+    snapshots.set_snapshot_path(concat!(env!("CARGO_MANIFEST_DIR"), "/snapshots"));
+    snapshots.set_prepend_module_to_snapshot(false);
+    snapshots.bind(|| insta::assert_snapshot!("wording-messages", messages.join("\n")));
+}

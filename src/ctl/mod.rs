@@ -37,7 +37,7 @@ pub fn run(args: Vec<OsString>) -> Result<ExitCode, Error> {
         Err(error) => return usage(&error),
     };
     match matches.subcommand() {
-        Some(("config", _)) => config::print(),
+        Some(("config", matches)) => config::print(matches.get_flag("wordings")),
         Some(("completions", matches)) => {
             let shell = matches.get_one::<clap_complete::Shell>("shell").copied();
             print(&reference::completions(

@@ -25,7 +25,16 @@ pub(super) fn ctl() -> Command {
         .about("Our own verbs")
         .disable_help_subcommand(true)
         .arg_required_else_help(true)
-        .subcommand(Command::new("config").about("Print the settings and where each came from"))
+        .subcommand(
+            Command::new("config")
+                .about("Print the settings and where each came from")
+                .arg(
+                    Arg::new("wordings")
+                        .long("wordings")
+                        .action(ArgAction::SetTrue)
+                        .help("print the built-in wordings of errors instead, with their names"),
+                ),
+        )
         .subcommand(
             Command::new("completions")
                 .about("Print completions for a shell")

@@ -31,7 +31,7 @@ use super::backoff::Backoff;
 use super::session::Now;
 use super::transcript::{Ending, LastTurn, Report};
 use super::verdict::PATIENCE;
-use super::wording::{self, Class, Reading};
+use super::wording::{Class, Reading};
 use crate::config::Settings;
 
 /// How long the error must be seen to stand right before the end.
@@ -261,7 +261,7 @@ impl Alone {
         let Ending::ApiError { text, .. } = &turn.ending else {
             return self.not_yet(now, "the transcript does not end in an error");
         };
-        let class = match wording::read(text) {
+        let class = match self.settings.catalogue.read(text) {
             Reading::Transient(class) => class,
             Reading::Permanent(_) => return nothing("the error is not transient"),
             Reading::StillRetrying => return nothing("the CLI is still trying by itself"),

@@ -11,7 +11,7 @@ use regex::Regex;
 use unicode_width::UnicodeWidthStr;
 
 use super::prompt::{self, Layout, indent, is_blank, is_menu_row};
-use super::wording::{self, Reading};
+use super::wording::{self, Catalogue, Reading};
 use crate::term::screen::{Row, Screen};
 
 /// The error block that ends the conversation on the screen.
@@ -26,9 +26,9 @@ pub struct Banner {
 
 impl Banner {
     /// The banner that a block's text is: it must start by `API Error` or by a wording of the catalogue.
-    fn of(text: &str) -> Option<Self> {
+    fn of(text: &str, catalogue: &Catalogue) -> Option<Self> {
         let text = wording::plain(text);
-        let reading = wording::read(&text);
+        let reading = catalogue.read(&text);
         (reading != Reading::Unknown || wording::has_prefix(&text))
             .then_some(Self { text, reading })
     }
@@ -64,18 +64,25 @@ pub(super) const REWRITING_COMMANDS: [&str; 14] = [
 
 /// Finds the error block that ends the conversation, if the last block above the prompt is one.
 pub fn find(screen: &Screen) -> Option<Banner> {
+    find_by(screen, Catalogue::builtin())
+}
+
+/// The same by the user's catalogue.
+pub fn find_by(screen: &Screen, catalogue: &Catalogue) -> Option<Banner> {
     match prompt::layout(screen) {
-        Layout::Plain(row) => find_spoken(screen, row),
-        layout => find_drawn(screen, layout.floor()?),
+        Layout::Plain(row) => find_spoken(screen, row, catalogue),
+        layout => find_drawn(screen, layout.floor()?, catalogue),
     }
 }
 
 /// Is the CLI at work by what stands on the screen (its spinner line, `esc to interrupt`, its own
 /// retry line) or in the title (its busy glyph)?
 pub fn busy(screen: &Screen) -> bool {
-    if is_busy_title(&screen.title) {
-        return true;
-    }
+    title(&screen.title) == Title::Busy || works(screen, Catalogue::builtin())
+}
+
+/// Is it at work by what stands on the screen, whatever the title says?
+pub fn works(screen: &Screen, catalogue: &Catalogue) -> bool {
     let layout = prompt::layout(screen);
     let footer = match layout {
         Layout::Box { lower, .. } => lower + 1,
@@ -92,7 +99,7 @@ pub fn busy(screen: &Screen) -> bool {
     if screen.rows[footer..].iter().any(works) {
         return true;
     }
-    match (find(screen), layout) {
+    match (find_by(screen, catalogue), layout) {
         // The spinner is always the last thing: what looks like one above an error is part of an answer.
         (Some(banner), _) => banner.reading == Reading::StillRetrying,
         // An answer may begin a row with anything here; there is no spinner.
@@ -104,14 +111,29 @@ pub fn busy(screen: &Screen) -> bool {
     }
 }
 
-/// The title begins with a busy glyph: a turning circle or a braille spinner. (`✳` is idle; any other
-/// title says nothing.)
-fn is_busy_title(title: &str) -> bool {
+/// What the window's title says of the CLI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Title {
+    /// It begins with the idle glyph.
+    Idle,
+    /// It begins with a busy glyph: a turning circle or a braille spinner.
+    Busy,
+    /// Anything else says nothing.
+    Other,
+}
+
+/// Reads a title.
+pub fn title(title: &str) -> Title {
     let mut chars = title.chars();
-    matches!(
-        chars.next(),
-        Some('◐' | '◓' | '◑' | '◒' | '\u{2801}'..='\u{28ff}')
-    ) && chars.next().is_none_or(char::is_whitespace)
+    let glyph = chars.next();
+    if chars.next().is_some_and(|next| !next.is_whitespace()) {
+        return Title::Other;
+    }
+    match glyph {
+        Some('✳') => Title::Idle,
+        Some('◐' | '◓' | '◑' | '◒' | '\u{2801}'..='\u{28ff}') => Title::Busy,
+        _ => Title::Other,
+    }
 }
 
 /// The frames of the CLI's spinner; each also stands before the line that a turn leaves behind.
@@ -201,7 +223,7 @@ fn start_of_block(rows: &[Row], last: usize) -> Option<(usize, Head)> {
     None
 }
 
-fn find_drawn(screen: &Screen, floor: usize) -> Option<Banner> {
+fn find_drawn(screen: &Screen, floor: usize, catalogue: &Catalogue) -> Option<Banner> {
     let rows = &screen.rows;
     let cols = usize::from(screen.size.cols);
     let mut end = floor;
@@ -219,7 +241,7 @@ fn find_drawn(screen: &Screen, floor: usize) -> Option<Banner> {
             }
             durations += 1;
             end = last;
-        } else if let Some(start) = start_of_local_command(rows, last) {
+        } else if let Some(start) = start_of_local_command(rows, last, catalogue) {
             end = start;
         } else {
             break;
@@ -242,7 +264,7 @@ fn find_drawn(screen: &Screen, floor: usize) -> Option<Banner> {
         text.push(' ');
         text.push_str(row.text.trim());
     }
-    let banner = Banner::of(&text)?;
+    let banner = Banner::of(&text, catalogue)?;
     match (head, owner(rows, start, cols)) {
         (Head::Elbow, Owner::Tool | Owner::Shell | Owner::OutOfSight) => None,
         (Head::Elbow, Owner::Command("compact")) => Some(Banner {
@@ -318,7 +340,7 @@ fn slash_command(text: &str) -> Option<&str> {
 /// Where the block that ends at `last` is a slash command that the CLI itself did (`/model`), with its
 /// output or still without: the command's row. Such a command starts no turn; what stands above it still
 /// ends the conversation.
-fn start_of_local_command(rows: &[Row], last: usize) -> Option<usize> {
+fn start_of_local_command(rows: &[Row], last: usize, catalogue: &Catalogue) -> Option<usize> {
     let (mut start, mut kind) = start_of_block(rows, last)?;
     while kind == Head::Elbow {
         let mut text = text_of(&rows[start]).to_owned();
@@ -326,7 +348,7 @@ fn start_of_local_command(rows: &[Row], last: usize) -> Option<usize> {
             text.push(' ');
             text.push_str(next.text.trim());
         }
-        if Banner::of(&text).is_some() {
+        if Banner::of(&text, catalogue).is_some() {
             return None;
         }
         (start, kind) = start_of_block(rows, start.checked_sub(1)?)?;
@@ -353,7 +375,7 @@ fn is_filled(row: &Row) -> bool {
 
 /// Screen-reader mode: blocks begin by a word and a colon, wraps are not indented, and the lines of the
 /// footer stand between the conversation and the `$`.
-fn find_spoken(screen: &Screen, floor: usize) -> Option<Banner> {
+fn find_spoken(screen: &Screen, floor: usize, catalogue: &Catalogue) -> Option<Banner> {
     const LABEL: &str = "error: ";
     let rows = &screen.rows[..floor];
     let cols = usize::from(screen.size.cols);
@@ -382,7 +404,7 @@ fn find_spoken(screen: &Screen, floor: usize) -> Option<Banner> {
     if rows[next..].len() > MAX_FOOTER || rows[next..].iter().any(said) {
         return None;
     }
-    Banner::of(&text)
+    Banner::of(&text, catalogue)
 }
 
 /// Who speaks in screen-reader mode.

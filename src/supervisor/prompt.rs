@@ -29,6 +29,19 @@ pub enum Prompt {
 }
 
 impl Prompt {
+    /// Its name in the log.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Free => "free",
+            Self::Draft(_) => "draft",
+            Self::Shell => "shell",
+            Self::Menu => "menu",
+            Self::Dialog => "dialog",
+            Self::TranscriptView => "transcript-view",
+            Self::None => "none",
+        }
+    }
+
     /// The reason in words, for bar and log: "a draft is in the prompt".
     pub const fn why(&self) -> &'static str {
         match self {

@@ -166,6 +166,8 @@ pub struct Wait {
     pub until: Duration,
     /// How long it is in all.
     pub total: Duration,
+    /// The ceiling that it was drawn below.
+    pub ceiling: Duration,
     /// How long the server asked to be left alone, where it did; what was left of it is part of `total`.
     pub asked: Option<Duration>,
     /// How often the prompt did not take the message.
@@ -240,6 +242,7 @@ impl Tries {
             attempt: attempt + 1,
             until: now,
             total: Duration::ZERO,
+            ceiling: self.backoff.ceiling(attempt),
             asked: None,
             refused: 0,
             told: false,

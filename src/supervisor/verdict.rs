@@ -1,18 +1,31 @@
-//! The witnesses together: act, wait, or keep out, with the reason in words.
+//! The witnesses together: act, wait, or keep out, with the reason in words; and the way to resume.
+//!
+//! # Has the turn failed?
 //!
 //! The screen makes a candidate, an error block of a transient class that ends the conversation, or the
-//! companion hook does, by a `StopFailure`. Then, by the screen and the transcript:
+//! companion hook does, by a `StopFailure`. The rules are asked from top to bottom; the first that fits
+//! decides, where it says *go on* the next table does. "Then keep out" is after [`PATIENCE`].
+//!
+//! Is the CLI at work? Any one of three says so; none is needed, and none is proof of the contrary.
+//!
+//! | screen | title | `sessions/<pid>.json` | verdict |
+//! | --- | --- | --- | --- |
+//! | spinner, its own retry, `esc to interrupt` | any | any | wait: the turn has not ended |
+//! | none of it | busy glyph | any | wait: the turn has not ended |
+//! | none of it | idle glyph, another, none | `busy` | wait, for as long as it says so |
+//! | none of it | idle glyph, another, none | `idle`, says nothing, not there | go on |
+//!
+//! What do screen and transcript say of the error?
 //!
 //! | screen | transcript's last line | verdict |
 //! | --- | --- | --- |
-//! | busy | any | wait: the turn has not ended |
 //! | no error, or one that is not in the catalogue, and no `StopFailure` | any | keep out |
-//! | no error, or one that is not in the catalogue, and a `StopFailure` | a new transient error | **act**: it may be covered, or scrolled away |
+//! | no error, or one that is not in the catalogue, and a `StopFailure` | a new transient error | go on: it may be covered, or scrolled away |
 //! | no error, a `StopFailure`, and Enter since then | a new transient error | wait (the screen lags), then keep out: a rewind writes no line |
 //! | an error that is not transient, and no `StopFailure` | any | keep out |
 //! | an error that is not transient, and a `StopFailure` | any | wait (the screen lags), then keep out |
 //! | a class that `retry-on` leaves out | any | keep out |
-//! | transient | a new transient error, of the same class | **act** |
+//! | transient | a new transient error, of the same class | go on |
 //! | transient | a new error, of another class | wait (one of the two is older), then keep out |
 //! | transient | a new error that is not transient | keep out |
 //! | transient | an error from before the start, `/clear` or `/resume` | keep out: history |
@@ -20,26 +33,44 @@
 //! | transient | the assistant's own message | wait (the file lags), then keep out: a quotation |
 //! | transient | a user's line | wait (the file lags), then keep out |
 //! | transient | named, but not there or not readable | wait, then keep out |
-//! | transient | none to be found, a busy phase seen | **act**, by the screen alone |
+//! | transient | none to be found, a busy phase seen | go on, by the screen alone |
 //! | transient | none to be found, no busy phase seen | keep out: it may be history |
 //! | none | none to be found | keep out: a `StopFailure` is no proof, a failed `/compact` sends it too |
 //!
-//! And by the hook, whatever would be acted on above:
+//! Does the companion hook agree?
 //!
 //! | hook | verdict |
 //! | --- | --- |
-//! | not in this session | as above |
-//! | a `StopFailure` came with the transcript's error | as above |
+//! | not in this session | **act** |
+//! | a `StopFailure` came with the transcript's error, or with no text | **act** |
 //! | a `StopFailure` came with another error | wait (one of the two is older), then keep out |
 //! | lives in this session, no `StopFailure` came | wait (it lags), then keep out |
 //!
-//! "Then keep out" is after [`PATIENCE`].
+//! # Which way is open?
+//!
+//! Asked when the wait is over, of a turn that has failed by the tables above ([`way`]).
+//!
+//! | prompt | a hook waits for our word | resume | way |
+//! | --- | --- | --- | --- |
+//! | free, empty or with a placeholder | no | `auto`, `type` | **type** |
+//! | | yes | `auto`, `type` | **type**; `auto`: by the hook, where the prompt did not take the message before |
+//! | | no | `hook` | none |
+//! | | yes | `hook` | **by the hook** |
+//! | a draft, shell mode, a menu, the transcript view | yes | `auto`, `hook` | **by the hook** |
+//! | | no | any | none |
+//! | | yes | `type` | none |
+//! | a dialog, or nothing that is known | any | any | none: what it does may change the conversation |
 
 use std::time::Duration;
 
-use super::banner::Banner;
+use serde_json::{Value, json};
+
+use super::banner::{Banner, Title};
+use super::prompt::Prompt;
+use super::retry::Way;
 use super::transcript::{Ending, LastTurn, Report};
-use super::wording::{self, Class, Reading};
+use super::wording::{Catalogue, Class, Reading};
+use crate::config::ResumeMode;
 
 /// How long the transcript may lag behind the screen before its silence counts. The real CLI's file
 /// was seen 100 ms and more behind.
@@ -50,6 +81,9 @@ pub const HOOK_SILENT: &str = "the companion hook has not told of this error";
 
 /// The reason while the error is not on the screen, and the user may have taken the turn back.
 pub const NOT_IN_SIGHT: &str = "the error is not in sight";
+
+/// The reason while the CLI's own file says that a turn runs.
+pub const BUSY_BY_FILE: &str = "the CLI's session file says that it is at work";
 
 const LEFT_OUT: &str = "retry-on leaves this class out";
 
@@ -64,13 +98,31 @@ pub enum HookWitness<'a> {
     Told(&'a str),
 }
 
+/// What the CLI says of itself in `sessions/<pid>.json` (2.1.145 on; undocumented, so never needed).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Status {
+    /// There is no such file of our CLI, or it does not say.
+    #[default]
+    Unknown,
+    /// It waits for its user.
+    Idle,
+    /// A turn runs.
+    Busy,
+}
+
 /// What is known when the verdict is asked for.
 #[derive(Clone, Copy, Debug)]
 pub struct Witnesses<'a> {
     /// The error block that ends the conversation on the screen.
     pub banner: Option<&'a Banner>,
-    /// The CLI is at work.
-    pub busy: bool,
+    /// The CLI is at work by what it draws.
+    pub works: bool,
+    /// What the window's title says.
+    pub title: Title,
+    /// The state of the prompt: it decides of the way, not of the turn.
+    pub prompt: &'a Prompt,
+    /// What the CLI's session file says.
+    pub status: Status,
     /// What the companion hook says.
     pub hook: HookWitness<'a>,
     /// What the transcript says.
@@ -87,6 +139,53 @@ pub struct Witnesses<'a> {
     pub busy_seen: bool,
     /// The classes that are resumed.
     pub retry_on: &'a [Class],
+    /// The wordings that are in force.
+    pub catalogue: &'a Catalogue,
+}
+
+impl Witnesses<'_> {
+    /// What each of them says, for the log: words of ours only, never the conversation's.
+    pub fn to_json(&self) -> Value {
+        json!({
+            "screen": self.banner.map_or("none", |banner| name_of(&banner.reading)),
+            "busy": self.works,
+            "prompt": self.prompt.name(),
+            "title": match self.title {
+                Title::Idle => "idle",
+                Title::Busy => "busy",
+                Title::Other => "other",
+            },
+            "transcript": match self.report {
+                Report::Unknown => "unknown",
+                Report::Pending => "pending",
+                Report::Turn(turn) => match &turn.ending {
+                    Ending::Assistant => "assistant",
+                    Ending::User => "user",
+                    Ending::ApiError { text, .. } => name_of(&self.catalogue.read(text)),
+                },
+            },
+            "hook": match self.hook {
+                HookWitness::Absent => "absent",
+                HookWitness::Silent => "silent",
+                HookWitness::Told(_) => "told",
+            },
+            "cli": match self.status {
+                Status::Unknown => "unknown",
+                Status::Idle => "idle",
+                Status::Busy => "busy",
+            },
+        })
+    }
+}
+
+/// What an error says, in a word.
+const fn name_of(reading: &Reading) -> &'static str {
+    match reading {
+        Reading::Transient(class) => class.name(),
+        Reading::Permanent(_) => "permanent",
+        Reading::StillRetrying => "still-retrying",
+        Reading::Unknown => "not-in-the-catalogue",
+    }
 }
 
 /// What to do about the screen as it stands.
@@ -115,8 +214,14 @@ pub struct Failure {
 
 /// Weighs the witnesses; the tables are in the module's docs.
 pub fn judge(w: &Witnesses<'_>) -> Verdict {
-    if w.busy {
+    if w.works {
         return Verdict::Wait("the CLI is at work");
+    }
+    if w.title == Title::Busy {
+        return Verdict::Wait("the title says that the CLI is at work");
+    }
+    if w.status == Status::Busy {
+        return Verdict::Wait(BUSY_BY_FILE);
     }
     let told = matches!(w.hook, HookWitness::Told(_));
     let class = match w.banner.map(|banner| &banner.reading) {
@@ -188,7 +293,7 @@ fn judge_turn(w: &Witnesses<'_>, class: Option<Class>, turn: &LastTurn) -> Verdi
     {
         return Verdict::Wait("hook and transcript tell of different errors");
     }
-    match (wording::read(text), class) {
+    match (w.catalogue.read(text), class) {
         (Reading::Transient(told), class) if class.is_none_or(|class| class == told) => {
             Verdict::Act(Failure {
                 class: told,
@@ -201,6 +306,39 @@ fn judge_turn(w: &Witnesses<'_>, class: Option<Class>, turn: &LastTurn) -> Verdi
             Verdict::Wait("screen and transcript tell of different errors")
         }
         _ => Verdict::KeepOut("by the transcript the error is not transient"),
+    }
+}
+
+/// The way to resume that is open, by the table in the module's docs; or why none is. `hook`: its process
+/// waits for our word. `refused`: the prompt did not take the message before.
+///
+/// # Errors
+///
+/// The reason in words.
+pub const fn way(
+    prompt: &Prompt,
+    hook: bool,
+    mode: ResumeMode,
+    refused: bool,
+) -> Result<Way, &'static str> {
+    let hook = hook && !matches!(mode, ResumeMode::Type);
+    match prompt {
+        Prompt::Free => match (mode, hook) {
+            (ResumeMode::Hook, false) => Err("no hook in this session, and resume = hook"),
+            (ResumeMode::Hook, true) => Ok(Way::Hook),
+            (_, true) if refused => Ok(Way::Hook),
+            _ => Ok(Way::Typing),
+        },
+        // What a dialog does may change the conversation, and what the CLI was told cannot be taken back.
+        Prompt::Dialog if hook => Err("goes on when the dialog closes"),
+        Prompt::Dialog | Prompt::None => Err(prompt.why()),
+        Prompt::Draft(_) | Prompt::Shell | Prompt::Menu | Prompt::TranscriptView => {
+            if hook {
+                Ok(Way::Hook)
+            } else {
+                Err(prompt.why())
+            }
+        }
     }
 }
 

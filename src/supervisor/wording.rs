@@ -5,9 +5,9 @@
 //! text is ever required: what stands behind ` · ` is the server's own message and may be anything,
 //! except that talk of usage, credit or spend limits in it rules a retry out.
 
-use std::sync::LazyLock;
+mod catalogue;
 
-use regex::{Regex, RegexSet};
+pub use self::catalogue::{Catalogue, OWN_KIND, Refused, Wording};
 
 /// What kind of transient error ended the turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -25,6 +25,11 @@ pub enum Class {
 }
 
 impl Class {
+    /// The class of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|class| class.name() == name)
+    }
+
     /// All of them, in the order of the settings' documentation.
     pub const ALL: [Self; 5] = [
         Self::Throttle,
@@ -208,7 +213,7 @@ static ENTRIES: &[Entry] = &[
     transient("errno", Connection, Behind, r"(?:ECONNRESET|ECONNREFUSED|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EPIPE|ConnectionRefused|UND_ERR_SOCKET)\b"),
 ];
 
-/// The whole catalogue.
+/// The built-in wordings.
 pub fn entries() -> &'static [Entry] {
     ENTRIES
 }
@@ -216,59 +221,9 @@ pub fn entries() -> &'static [Entry] {
 /// `API Error: …`, and the older `API Error (529 …)`.
 const PREFIX: &str = "API Error";
 
-struct Compiled {
-    /// One expression an entry, in the table's order.
-    set: RegexSet,
-    /// The words in the throttle's own wording that would read as a usage limit.
-    not_a_limit: Regex,
-}
-
-static COMPILED: LazyLock<Compiled> = LazyLock::new(|| {
-    let anchored = ENTRIES.iter().map(|entry| match entry.place {
-        Place::Behind | Place::Start => format!("^(?:{})", entry.pattern),
-        Place::Anywhere => format!("(?:{})", entry.pattern),
-    });
-    Compiled {
-        set: RegexSet::new(anchored).expect("the catalogue's patterns compile"),
-        not_a_limit: Regex::new(r"(?i)\(not (?:your|an?) [^()]*limits?[^()]*\)")
-            .expect("the pattern compiles"),
-    }
-});
-
-/// Reads one error text (wraps joined, no glyph, with or without the leading `API Error: `).
-///
-/// A text that starts neither by `API Error` nor by a wording that the CLI shows bare is
-/// [`Reading::Unknown`].
+/// Reads one error text by the built-in wordings, see [`Catalogue::read`].
 pub fn read(text: &str) -> Reading {
-    let text = plain(text);
-    let (prefixed, body) = split_prefix(&text);
-    let compiled = &*COMPILED;
-    let body = compiled.not_a_limit.replace_all(body, "");
-    let matched = || {
-        compiled
-            .set
-            .matches(&body)
-            .into_iter()
-            .map(|index| &ENTRIES[index])
-    };
-    let starts = |entry: &Entry| match entry.place {
-        Place::Behind => prefixed,
-        Place::Start => true,
-        Place::Anywhere => false,
-    };
-    if !prefixed && !matched().any(starts) {
-        return Reading::Unknown;
-    }
-    matched()
-        .filter(|entry| entry.place == Place::Anywhere || starts(entry))
-        .map(|entry| entry.reading)
-        .min_by_key(|reading| match reading {
-            Reading::Permanent(_) => 0,
-            Reading::StillRetrying => 1,
-            Reading::Transient(_) => 2,
-            Reading::Unknown => 3,
-        })
-        .unwrap_or(Reading::Unknown)
+    Catalogue::builtin().read(text)
 }
 
 /// Does the text begin as the CLI's API errors do?

@@ -38,6 +38,7 @@ use crate::supervisor::session::{
     Effect, Event, ExitKind, Outbox, Session, Signal, TerminalTraits,
 };
 use crate::supervisor::transcript::Report;
+use crate::supervisor::verdict::Status;
 
 /// One read takes at most this much; a pty gives 4 kB at a time, or what has piled up.
 const READ_BUFFER: usize = 64 * 1024;
@@ -475,7 +476,8 @@ impl Driver {
             }
             match self.outbox.effects.remove(0) {
                 Effect::ReadTranscript(named) => {
-                    let report = self.look(named.as_deref());
+                    let (report, status) = self.look(named.as_deref());
+                    self.tell(&Event::Status(status));
                     self.tell(&Event::Transcript(report));
                 }
                 Effect::ProbePty => {
@@ -521,15 +523,15 @@ impl Driver {
         }
     }
 
-    fn look(&mut self, named: Option<&Path>) -> Report {
+    fn look(&mut self, named: Option<&Path>) -> (Report, Status) {
         let Some(locator) = &self.locator else {
-            return Report::Unknown;
+            return (Report::Unknown, Status::Unknown);
         };
         match guarded::catch(|| locator.look(named)) {
-            Ok(report) => report,
+            Ok(look) => look,
             Err(failure) => {
                 self.session.fail(failure);
-                Report::Unknown
+                (Report::Unknown, Status::Unknown)
             }
         }
     }

@@ -18,6 +18,7 @@ use serde_json::Value;
 
 use super::ids::{Id, led_by, session_of};
 use crate::supervisor::transcript::{LastTurn, Report, errors_since, last_turn};
+use crate::supervisor::verdict::Status;
 
 /// How much of the end is read: as little as holds the last turn.
 const TAILS: [u64; 3] = [256 * 1024, 1024 * 1024, 4 * 1024 * 1024];
@@ -47,6 +48,8 @@ pub(super) struct SessionFile {
     session_id: String,
     pub(super) cwd: Option<String>,
     started_at: u64,
+    /// `idle` or `busy`.
+    status: Option<String>,
     /// When the kernel started the process, as `/proc/<pid>/stat` has it; not in every version.
     #[serde(default)]
     pub(super) proc_start: Value,
@@ -57,6 +60,15 @@ impl SessionFile {
     pub(super) fn read(path: &Path) -> Option<Self> {
         let session: Self = serde_json::from_slice(&read_small(path).ok()?).ok()?;
         is_plain(&session.session_id).then_some(session)
+    }
+
+    /// What the CLI says of itself. A word that is not known says nothing.
+    fn status(&self) -> Status {
+        match self.status.as_deref() {
+            Some("idle") => Status::Idle,
+            Some("busy") => Status::Busy,
+            _ => Status::Unknown,
+        }
     }
 }
 
@@ -87,22 +99,29 @@ impl Locator {
         Some(Self::new(config_dir, cwd, child, session, spawned_unix_ms))
     }
 
-    /// Reads the last turn of the transcript that is named, or looks for it.
-    pub fn look(&self, named: Option<&Path>) -> Report {
-        let file = match self.file(named) {
-            Ok(file) => file,
-            Err(report) => return report,
+    /// Reads the last turn of the transcript that is named, or looks for it; and what the CLI says of itself.
+    pub fn look(&self, named: Option<&Path>) -> (Report, Status) {
+        // The status first: a turn that begins in between is in neither, or in the transcript.
+        let session = self.session();
+        let status = session
+            .as_ref()
+            .map_or(Status::Unknown, SessionFile::status);
+        let report = match self.file(named, session.as_ref()) {
+            Ok(file) => read_last_turn(&file)
+                .ok()
+                .flatten()
+                .map_or(Report::Pending, Report::Turn),
+            Err(report) => report,
         };
-        let turn = read_last_turn(&file).ok().flatten();
-        turn.map_or(Report::Pending, Report::Turn)
+        (report, status)
     }
 
     /// The transcript, or what there is to be said without it.
-    fn file(&self, named: Option<&Path>) -> Result<PathBuf, Report> {
-        match (named, self.session()) {
+    fn file(&self, named: Option<&Path>, session: Option<&SessionFile>) -> Result<PathBuf, Report> {
+        match (named, session) {
             // Also where the hook has named another: it does not tell of every /clear and /resume.
-            (named, Some(session)) if named.is_none_or(|named| !is_of(named, &session)) => {
-                self.file_of(&session).ok_or(Report::Pending)
+            (named, Some(session)) if named.is_none_or(|named| !is_of(named, session)) => {
+                self.file_of(session).ok_or(Report::Pending)
             }
             (Some(named), _) => Ok(named.to_owned()),
             (None, _) => self.file_by_times().ok_or(Report::Unknown),
@@ -336,7 +355,9 @@ mod tests {
         }
 
         fn found(&self) -> Option<PathBuf> {
-            self.locator.file(None).ok()
+            self.locator
+                .file(None, self.locator.session().as_ref())
+                .ok()
         }
     }
 
@@ -344,7 +365,10 @@ mod tests {
     fn what_the_hook_names_counts_until_the_cli_is_elsewhere() {
         let home = home();
         let named = Path::new("/elsewhere").join(format!("{ID}.jsonl"));
-        let file = || home.locator.file(Some(&named));
+        let file = || {
+            let session = home.locator.session();
+            home.locator.file(Some(&named), session.as_ref())
+        };
         assert_eq!(file(), Ok(named.clone()), "no session file");
         home.session(home.locator.child, ID, "/home/dev/my proj", 10_500);
         assert_eq!(file(), Ok(named.clone()), "the same session");
@@ -357,10 +381,10 @@ mod tests {
     #[test]
     fn the_session_file_names_the_transcript_and_is_read_anew() {
         let home = home();
-        assert_eq!(home.locator.look(None), Report::Unknown);
+        assert_eq!(home.locator.look(None).0, Report::Unknown);
         home.session(home.locator.child, ID, "/home/dev/my proj", 10_500);
         assert_eq!(
-            home.locator.look(None),
+            home.locator.look(None).0,
             Report::Pending,
             "named, not there yet"
         );
@@ -369,7 +393,7 @@ mod tests {
         assert_eq!(home.found(), Some(first));
         home.session(home.locator.child, OTHER, "/home/dev/my proj", 10_500);
         assert_eq!(home.found(), Some(second));
-        assert_eq!(home.locator.look(None), Report::Pending, "no turn in it");
+        assert_eq!(home.locator.look(None).0, Report::Pending, "no turn in it");
     }
 
     #[test]
@@ -433,7 +457,7 @@ mod tests {
             .status()
             .expect("mkfifo");
         assert!(made.success());
-        assert_eq!(home.locator.look(None), Report::Pending);
+        assert_eq!(home.locator.look(None).0, Report::Pending);
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub(crate) struct Target {
     pub(crate) check: fn(&[u8]),
     pub(crate) dictionary: &'static [&'static [u8]],
     pub(crate) seeds: fn() -> Vec<Vec<u8>>,
+    /// How many mutated seeds are tried: a second or two each.
+    pub(crate) cases: usize,
 }
 
 /// All of them, as in `fuzz/Cargo.toml`.
@@ -27,30 +29,35 @@ pub(crate) const TARGETS: [Target; 5] = [
         check: crate::properties::scan::check,
         dictionary: dictionary::SCREEN,
         seeds: output,
+        cases: 2_000,
     },
     Target {
         name: "shadow",
         check: crate::properties::shadow::check,
         dictionary: dictionary::SCREEN,
         seeds: sessions,
+        cases: 600,
     },
     Target {
         name: "keys",
         check: crate::properties::keys::check,
         dictionary: dictionary::KEYS,
         seeds: input,
+        cases: 3_000,
     },
     Target {
         name: "transcript",
         check: crate::properties::transcript::check,
         dictionary: dictionary::TRANSCRIPT,
         seeds: transcripts,
+        cases: 2_000,
     },
     Target {
         name: "banner_prompt",
         check: crate::properties::banner_prompt::check,
         dictionary: dictionary::SCREEN,
         seeds: screens,
+        cases: 1_500,
     },
 ];
 

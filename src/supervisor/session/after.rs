@@ -50,7 +50,9 @@ impl Session {
             "event": "waiting",
             "attempt": wait.attempt,
             "max": self.tries.max(),
+            "class": wait.failure.class.name(),
             "wait_ms": ms(wait.total),
+            "ceiling_ms": ms(wait.ceiling),
         });
         if let Some(asked) = wait.asked {
             record["asked_ms"] = ms(asked).into();

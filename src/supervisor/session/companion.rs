@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::judge::error_line;
 use super::watch::END_LOOKS;
 use super::{Effect, Outbox, Session};
 use crate::supervisor::hook::{Answer, Happened, HookEvent, HookId};
@@ -82,7 +83,9 @@ impl Session {
 
     fn on_stop_failure(&mut self, t: Duration, told: Told, out: &mut Outbox) {
         self.companion.heard = true;
-        Self::log(out, json!({"event": "hook-failure", "text": told.text}));
+        let text = error_line(&told.text, &self.settings.catalogue);
+        Self::log(out, json!({"event": "hook-failure", "text": text}));
+        self.told_verdict = None;
         if self.ending {
             Self::answer(told.id, Answer::LetGo, out);
             return;

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{Outbox, Session};
 use crate::config::BarMode;
-use crate::supervisor::banner;
+use crate::supervisor::banner::{self, Title};
 use crate::supervisor::keys::{self, Kind, Piece};
 use crate::supervisor::prompt::{self, Prompt};
 use crate::supervisor::retry::{LEFT_ALONE, NOTICE, State};
@@ -175,7 +175,9 @@ impl Session {
             return false;
         }
         let screen = self.screen.screen();
-        prompt::read(&screen) == Prompt::Free && !banner::busy(&screen)
+        prompt::read(&screen) == Prompt::Free
+            && !banner::works(&screen, &self.settings.catalogue)
+            && banner::title(&screen.title) != Title::Busy
     }
 
     fn cancel(&mut self, t: Duration, out: &mut Outbox) {

@@ -5,6 +5,7 @@
 mod after;
 mod companion;
 mod input;
+mod judge;
 mod resume;
 mod watch;
 
@@ -14,7 +15,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use self::companion::Companion;
-use super::banner::Banner;
+use super::banner::{Banner, Title};
 use super::hook::{Answer, HookEvent, HookId};
 use super::keys::{Kind, Reader};
 use super::prompt::Prompt;
@@ -22,6 +23,7 @@ use super::retry::{State, Tries, Wait};
 use super::retry_after::Asked;
 use super::transcript::Report;
 use super::typing::{Shown, Why};
+use super::verdict::Status;
 use super::wording::Class;
 use crate::config::{BarMode, Notify, ResumeMode, Settings};
 use crate::term::Size;
@@ -83,6 +85,8 @@ pub enum Event<'a> {
     Resize(Size),
     /// The answer to [`Effect::ReadTranscript`].
     Transcript(Report),
+    /// What the CLI's session file says: comes before [`Event::Transcript`], with every look.
+    Status(Status),
     /// The answer to [`Effect::ProbePty`].
     Pty(PtyState),
     /// A hook of ours in the CLI tells of an event. After a [`Happened::StopFailure`] its process waits
@@ -166,6 +170,10 @@ const ASK_AT_MOST: u32 = 3;
 struct View {
     prompt: Prompt,
     banner: Option<Banner>,
+    /// The CLI is at work by what it draws.
+    works: bool,
+    title: Title,
+    /// It is at work by either.
     busy: bool,
     shown: Shown,
 }
@@ -211,6 +219,10 @@ pub struct Session {
     recheck: u32,
     /// The error block that was judged not to be ours.
     rejected: Option<String>,
+    /// What the CLI's session file said at the last look.
+    status: Status,
+    /// The verdict that the log has last: its name, its reason, the error's uuid.
+    told_verdict: Option<(&'static str, String, Option<String>)>,
     /// When input last came.
     last_input: Option<Duration>,
     /// The user's keys that wait for the end of the typing, and the wall clock at each.
@@ -248,6 +260,8 @@ impl Session {
             view: View {
                 prompt: Prompt::None,
                 banner: None,
+                works: false,
+                title: Title::Other,
                 busy: false,
                 shown: Shown::Other,
             },
@@ -266,6 +280,8 @@ impl Session {
             turn_open: 0,
             recheck: 0,
             rejected: None,
+            status: Status::Unknown,
+            told_verdict: None,
             last_input: None,
             held_keys: Vec::new(),
             ending: false,
@@ -284,6 +300,7 @@ impl Session {
             Event::ChildOutput(bytes) => self.on_output(t, bytes, out),
             Event::UserInput(bytes) => self.on_input(t, now.unix_ms, bytes, out),
             Event::Transcript(report) => self.on_report(t, &report, out),
+            Event::Status(status) => self.status = status,
             Event::Pty(pty) => self.on_pty(t, pty, out),
             Event::Hook(id, event) => self.on_hook(t, id, event, out),
             Event::HookGone(id) => self.on_hook_gone(id),

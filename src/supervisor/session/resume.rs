@@ -10,11 +10,10 @@ use super::{Effect, Outbox, PtyState, Session};
 use crate::config::ResumeMode;
 use crate::supervisor::hook::Answer;
 use crate::supervisor::keys::{Kind, Reader};
-use crate::supervisor::prompt::Prompt;
 use crate::supervisor::retry::{State, Wait, Way};
 use crate::supervisor::transcript::Report;
 use crate::supervisor::typing::{Outcome, Shown, Typing, Why};
-use crate::supervisor::verdict::{NOT_IN_SIGHT, Verdict};
+use crate::supervisor::verdict::{self, NOT_IN_SIGHT, Verdict};
 
 /// A reason that is not to be seen on the screen is looked at again after this.
 const HOLD: Duration = Duration::from_secs(1);
@@ -68,12 +67,16 @@ impl Session {
             self.hold_off(t, wait, NOT_IN_SIGHT, Duration::ZERO, out);
             return;
         }
-        let Some(way) = self.way(&wait) else {
-            let reason = self.no_way(&wait);
-            self.hold_off(t, wait, reason, Duration::ZERO, out);
-            return;
+        let way = match self.way(&wait) {
+            Ok(way) => way,
+            Err(reason) => {
+                self.hold_off(t, wait, reason, Duration::ZERO, out);
+                return;
+            }
         };
-        match self.judge(report) {
+        let verdict = self.judge(report);
+        self.log_verdict(&verdict, report, out);
+        match verdict {
             Verdict::Act(failure) if failure.uuid == wait.failure.uuid => {}
             Verdict::Act(_) => {
                 self.stand_down(t, "another error stands there", out);
@@ -93,37 +96,19 @@ impl Session {
         }
     }
 
-    /// The way to resume that is open. The hook is for where the prompt is not free, or did not take the
-    /// message.
-    pub(super) fn way(&self, wait: &Wait) -> Option<Way> {
-        let mode = self.settings.resume;
-        let typing = self.view.prompt == Prompt::Free && mode != ResumeMode::Hook;
-        // What a dialog does may change the conversation, and what the CLI was told cannot be taken back.
-        let hook = self.may_wake(wait) && !self.is_dialog();
-        if typing && !(hook && wait.refused > 0) {
-            Some(Way::Typing)
-        } else {
-            hook.then_some(Way::Hook)
-        }
+    /// The way to resume that is open, or why none is.
+    pub(super) fn way(&self, wait: &Wait) -> Result<Way, &'static str> {
+        verdict::way(
+            &self.view.prompt,
+            wait.hook.is_some(),
+            self.settings.resume,
+            wait.refused > 0,
+        )
     }
 
     /// Is there a hook's process that is to resume where typing cannot?
     fn may_wake(&self, wait: &Wait) -> bool {
         wait.hook.is_some() && self.settings.resume != ResumeMode::Type
-    }
-
-    /// A dialog is open, or something that is not known.
-    fn is_dialog(&self) -> bool {
-        matches!(self.view.prompt, Prompt::Dialog | Prompt::None)
-    }
-
-    /// Why no way is open.
-    pub(super) fn no_way(&self, wait: &Wait) -> &'static str {
-        match self.view.prompt {
-            Prompt::Free => "no hook in this session, and resume = hook",
-            Prompt::Dialog if self.may_wake(wait) => "goes on when the dialog closes",
-            _ => self.view.prompt.why(),
-        }
     }
 
     /// The hook's process ends with code 2, and the CLI starts a turn; the prompt stays as it is.
@@ -188,9 +173,17 @@ impl Session {
         if self.is_typing(t, &wait, out) {
             return;
         }
-        Self::log(out, json!({"event": "typing", "attempt": wait.attempt}));
-        self.held_keys.clear();
         let bracketed = self.screen.screen().bracketed_paste;
+        Self::log(
+            out,
+            json!({
+                "event": "typing",
+                "attempt": wait.attempt,
+                "text": self.settings.message,
+                "paste": bracketed,
+            }),
+        );
+        self.held_keys.clear();
         let typing = Typing::begin(t, &self.settings.message, bracketed, &mut out.child);
         self.enter(State::Typing { wait, typing });
     }

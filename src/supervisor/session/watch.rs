@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::judge::error_line;
 use super::{Effect, Outbox, Session, View};
 use crate::config::TranscriptMode;
-use crate::supervisor::banner;
+use crate::supervisor::banner::{self, Title};
 use crate::supervisor::prompt::{self, Prompt};
 use crate::supervisor::retry::{NOTICE, State, Step, Wait};
 use crate::supervisor::transcript::{Ending, Report};
 use crate::supervisor::typing::Shown;
-use crate::supervisor::verdict::{self, HOOK_SILENT, NOT_IN_SIGHT, PATIENCE, Verdict, Witnesses};
+use crate::supervisor::verdict::{BUSY_BY_FILE, HOOK_SILENT, NOT_IN_SIGHT, PATIENCE, Verdict};
 use crate::supervisor::wording::Reading;
 
 /// The screen is read when the output has been quiet for so long.
@@ -75,10 +76,15 @@ impl Session {
             },
             _ => Shown::Other,
         };
+        let catalogue = &self.settings.catalogue;
+        let works = banner::works(&screen, catalogue);
+        let title = banner::title(&screen.title);
         self.view = View {
             prompt,
-            banner: banner::find(&screen),
-            busy: banner::busy(&screen),
+            banner: banner::find_by(&screen, catalogue),
+            works,
+            title,
+            busy: works || title == Title::Busy,
             shown,
         };
         if self.view.busy {
@@ -153,10 +159,12 @@ impl Session {
                 Some(Reading::Transient(class)) => class.name(),
                 _ => "",
             };
+            let text = error_line(text, &self.settings.catalogue);
             Self::log(
                 out,
                 json!({"event": "candidate", "text": text, "class": class}),
             );
+            self.told_verdict = None;
             self.state = State::Confirming {
                 since: t,
                 next_look: t,
@@ -170,8 +178,8 @@ impl Session {
                     Reading::StillRetrying => return,
                     _ => "the error is not in the catalogue",
                 };
-                let text = banner.text.clone();
-                self.reject(reason, &text, out);
+                self.log_keep_out(reason, &Report::Unknown, out);
+                self.reject(out);
             }
         } else if self.turn_open > 0 && (self.view.prompt == Prompt::Free || self.companion.lives) {
             self.turn_open -= 1;
@@ -179,11 +187,7 @@ impl Session {
         }
     }
 
-    fn reject(&mut self, reason: &str, text: &str, out: &mut Outbox) {
-        Self::log(
-            out,
-            json!({"event": "verdict", "verdict": "keep-out", "reason": reason, "text": text}),
-        );
+    fn reject(&mut self, out: &mut Outbox) {
         self.rejected = self.view.banner.as_ref().map(|banner| banner.text.clone());
         self.drop_failure(out);
         self.state = State::Watching;
@@ -249,40 +253,15 @@ impl Session {
         }
     }
 
-    pub(super) fn judge(&self, report: &Report) -> Verdict {
-        verdict::judge(&Witnesses {
-            banner: self.view.banner.as_ref(),
-            busy: self.view.busy,
-            hook: self.hook_witness(report),
-            report,
-            handled: &self.handled,
-            session_id: self.conversation.as_deref(),
-            started_ms: self.started_ms,
-            entered_ms: self.entered_ms,
-            busy_seen: self.busy_seen,
-            retry_on: &self.settings.retry_on,
-        })
-    }
-
     fn confirm(&mut self, t: Duration, since: Duration, report: &Report, out: &mut Outbox) {
-        let text = self.candidate().or_else(|| self.failure_text());
-        let Some(text) = text.map(str::to_owned) else {
+        if self.candidate().is_none() && !self.has_failure() {
             self.state = State::Watching;
             return;
-        };
-        match self.judge(report) {
+        }
+        let verdict = self.judge(report);
+        self.log_verdict(&verdict, report, out);
+        match verdict {
             Verdict::Act(failure) => {
-                Self::log(
-                    out,
-                    json!({
-                        "event": "verdict",
-                        "verdict": "act",
-                        "class": failure.class.name(),
-                        "uuid": failure.uuid,
-                        "by": if failure.uuid.is_some() { "transcript" } else { "screen" },
-                        "hook": self.has_failure(),
-                    }),
-                );
                 if failure.session_id.is_some() {
                     self.conversation.clone_from(&failure.session_id);
                 }
@@ -311,6 +290,13 @@ impl Session {
                     next_look: t + LOOK_AT_WORK,
                 };
             }
+            // It says so for as long as that is so, or until another line is the transcript's last.
+            Verdict::Wait(BUSY_BY_FILE) => {
+                self.state = State::Confirming {
+                    since,
+                    next_look: t + LOOK_AT_WORK,
+                };
+            }
             Verdict::Wait(HOOK_SILENT) if self.hook_fell_silent() => {
                 Self::log(out, json!({"event": "hook", "lives": false}));
                 self.state = State::Confirming {
@@ -320,7 +306,8 @@ impl Session {
             }
             Verdict::Wait(reason) | Verdict::KeepOut(reason) => {
                 self.remember_told(report);
-                self.reject(reason, &text, out);
+                self.log_keep_out(reason, report, out);
+                self.reject(out);
             }
         }
     }
@@ -390,11 +377,11 @@ impl Session {
                 let wait = wait.clone();
                 if self.is_doubtful(&wait) {
                     self.hold_off(t, wait, NOT_IN_SIGHT, Duration::ZERO, out);
-                } else if self.way(&wait).is_some() {
-                    self.begin_last_look(t, wait, out);
                 } else {
-                    let reason = self.no_way(&wait);
-                    self.hold_off(t, wait, reason, Duration::ZERO, out);
+                    match self.way(&wait) {
+                        Ok(_) => self.begin_last_look(t, wait, out),
+                        Err(reason) => self.hold_off(t, wait, reason, Duration::ZERO, out),
+                    }
                 }
             }
             _ => {}
@@ -425,12 +412,12 @@ impl Session {
                     // What was left of the backoff is still to be waited out.
                     wait.until = t + *left;
                     let until = wait.until;
-                    if self.way(&wait).is_some() {
-                        Self::log(out, json!({"event": "unpaused"}));
-                        self.enter(State::Waiting(wait));
-                    } else {
-                        let reason = self.no_way(&wait);
-                        self.hold_off(t, wait, reason, until, out);
+                    match self.way(&wait) {
+                        Ok(_) => {
+                            Self::log(out, json!({"event": "unpaused"}));
+                            self.enter(State::Waiting(wait));
+                        }
+                        Err(reason) => self.hold_off(t, wait, reason, until, out),
                     }
                 }
             }

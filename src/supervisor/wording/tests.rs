@@ -124,11 +124,11 @@ fn names_are_unique_and_every_entry_can_match() {
     names.dedup();
     assert_eq!(names.len(), entries().len());
     // Every transient entry is exercised by a text above.
-    for (index, entry) in entries().iter().enumerate() {
-        let hit = TEXTS.iter().any(|(text, _)| {
-            let text = plain(text);
-            COMPILED.set.matches(split_prefix(&text).1).matched(index)
-        });
+    for entry in entries() {
+        let pattern = regex::Regex::new(&format!("^(?:{})", entry.pattern)).expect("a pattern");
+        let hit = TEXTS
+            .iter()
+            .any(|(text, _)| pattern.is_match(split_prefix(&plain(text)).1));
         assert!(
             hit || matches!(entry.reading, Permanent(_) | StillRetrying) || entry.place == Behind,
             "{}",
@@ -144,5 +144,114 @@ fn the_suffix_is_never_required() {
         if let Some((head, _)) = text.split_once(" · ") {
             assert_eq!(read(head), want, "{head}");
         }
+    }
+}
+
+fn own(name: &str, pattern: &str, class: Option<Class>) -> Wording {
+    Wording {
+        name: name.into(),
+        pattern: pattern.into(),
+        class,
+    }
+}
+
+#[test]
+fn a_wording_of_the_users_stands_anywhere_behind_the_prefix_and_else_at_the_start() {
+    let warming = own("gateway", "gateway is warming up", Some(ServerError));
+    let catalogue = Catalogue::new(vec![warming], Vec::new()).expect("it is good");
+    for text in [
+        "API Error: gateway is warming up",
+        "API Error: 599 the gateway is warming up, wait",
+        "gateway is warming up",
+    ] {
+        assert_eq!(catalogue.read(text), Transient(ServerError), "{text}");
+        assert_eq!(read(text), Unknown, "{text}");
+    }
+    assert_eq!(catalogue.read("The gateway is warming up"), Unknown);
+}
+
+#[test]
+fn the_start_of_a_users_pattern_is_that_of_the_text_or_of_what_follows_the_prefix() {
+    let both = ["^API Error: Teapot", "^Teapot"];
+    for pattern in both {
+        let teapot = own("teapot", pattern, Some(Connection));
+        let catalogue = Catalogue::new(vec![teapot], Vec::new()).expect("it is good");
+        assert_eq!(
+            catalogue.read("API Error: Teapot boils"),
+            Transient(Connection)
+        );
+        assert_eq!(
+            catalogue.read("API Error: a Teapot boils"),
+            Unknown,
+            "{pattern}"
+        );
+    }
+}
+
+#[test]
+fn what_keeps_us_off_beats_a_wording_of_the_users() {
+    let greedy = own("greedy", ".", Some(Throttle));
+    let catalogue = Catalogue::new(vec![greedy], Vec::new()).expect("it is good");
+    for (text, reading) in TEXTS {
+        match reading {
+            Permanent(_) | StillRetrying => assert_eq!(catalogue.read(text), *reading, "{text}"),
+            // What is bare is an error by the user's word now, and may be a permanent one.
+            Transient(_) | Unknown => {
+                let read = catalogue.read(text);
+                let bare = *reading == Unknown && matches!(read, Permanent(_));
+                assert!(
+                    read == Transient(Throttle) || bare || text.is_empty(),
+                    "{text}"
+                );
+            }
+        }
+    }
+    let never = own("never", "529", None);
+    let catalogue = Catalogue::new(vec![never], Vec::new()).expect("it is good");
+    assert_eq!(
+        catalogue.read("API Error: 529 Overloaded"),
+        Permanent(OWN_KIND)
+    );
+}
+
+#[test]
+fn a_wording_that_is_switched_off_is_not_known_any_more() {
+    let name = Catalogue::switch("429 rejected").expect("it is there");
+    let catalogue = Catalogue::new(Vec::new(), vec![name]).expect("it is good");
+    let text = "API Error: Request rejected (429) · Rate limited";
+    assert_eq!(read(text), Transient(Throttle));
+    assert_eq!(catalogue.read(text), Unknown);
+    assert_eq!(
+        catalogue.read("API Error: 529 Overloaded"),
+        Transient(Overloaded)
+    );
+}
+
+#[test]
+fn what_keeps_us_off_cannot_be_switched_off() {
+    for entry in entries() {
+        let expected = match entry.reading {
+            Transient(_) => Ok(entry.name),
+            _ => Err(Refused::KeepsOff),
+        };
+        assert_eq!(Catalogue::switch(entry.name), expected);
+    }
+    assert_eq!(Catalogue::switch("no such"), Err(Refused::Unknown));
+}
+
+#[test]
+fn a_pattern_that_is_none_or_matches_everything_is_refused() {
+    for pattern in ["", "x*", "a|", "(?i)"] {
+        assert_eq!(
+            Catalogue::check(pattern),
+            Err(Refused::MatchesAll),
+            "{pattern}"
+        );
+    }
+    for pattern in ["(", "[", "a{1000000}", r"(?<=x)y", r"\1"] {
+        let Err(Refused::Pattern(reason)) = Catalogue::check(pattern) else {
+            panic!("{pattern} was taken");
+        };
+        assert!(!reason.is_empty() && !reason.contains('\n'), "{reason:?}");
     }
 }

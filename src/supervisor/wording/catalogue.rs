@@ -1,0 +1,227 @@
+//! The catalogue that is in force: the built-in wordings, less those that the user switched off, and the
+//! user's own.
+
+use std::sync::LazyLock;
+
+use regex::{Regex, RegexSet, RegexSetBuilder};
+
+use super::{Class, ENTRIES, Entry, Place, Reading, plain, split_prefix};
+
+/// A wording of the user's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wording {
+    /// A short name, unique.
+    pub name: String,
+    /// A regular expression (the syntax of the `regex` crate). It may match anywhere in a text that begins
+    /// by `API Error`, `^` being the start of the text or of what follows `API Error: `; any other text has
+    /// to begin with it.
+    pub pattern: String,
+    /// Its class; `None`: a text with it is never resumed.
+    pub class: Option<Class>,
+}
+
+/// What kind of permanent error a user's wording without a class is.
+pub const OWN_KIND: &str = "your-own-wording";
+
+/// The wordings that are in force.
+#[derive(Clone, Debug)]
+pub struct Catalogue {
+    own: Vec<Wording>,
+    off: Vec<&'static str>,
+    /// The user's patterns, wherever they stand.
+    anywhere: RegexSet,
+    /// The same at the start.
+    at_start: RegexSet,
+}
+
+impl PartialEq for Catalogue {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.own, &self.off) == (&other.own, &other.off)
+    }
+}
+
+impl Eq for Catalogue {}
+
+/// Why a wording of the user's is not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// The pattern is no regular expression, or too large; the reason in a line.
+    #[error("{0}")]
+    Pattern(String),
+    /// The pattern matches everything.
+    #[error("it matches the empty text, and so every error")]
+    MatchesAll,
+    /// There is no built-in wording of this name.
+    #[error("there is no built-in wording of this name")]
+    Unknown,
+    /// A built-in wording that keeps us off cannot be switched off.
+    #[error("it keeps claude-retry from acting on what a later try does not help")]
+    KeepsOff,
+}
+
+/// The built-in table's expressions.
+struct BuiltIn {
+    /// One expression an entry, in the table's order.
+    set: RegexSet,
+    /// The words in the throttle's own wording that would read as a usage limit.
+    not_a_limit: Regex,
+}
+
+static BUILT_IN: LazyLock<BuiltIn> = LazyLock::new(|| {
+    let anchored = ENTRIES.iter().map(|entry| match entry.place {
+        Place::Behind | Place::Start => format!("^(?:{})", entry.pattern),
+        Place::Anywhere => format!("(?:{})", entry.pattern),
+    });
+    BuiltIn {
+        set: RegexSet::new(anchored).expect("the catalogue's patterns compile"),
+        not_a_limit: Regex::new(r"(?i)\(not (?:your|an?) [^()]*limits?[^()]*\)")
+            .expect("the pattern compiles"),
+    }
+});
+
+static PLAIN: LazyLock<Catalogue> = LazyLock::new(|| Catalogue {
+    own: Vec::new(),
+    off: Vec::new(),
+    anywhere: RegexSet::empty(),
+    at_start: RegexSet::empty(),
+});
+
+/// A compiled pattern of the user's takes no more memory than this, in bytes.
+const PATTERN_SIZE: usize = 1 << 20;
+
+impl Catalogue {
+    /// The built-in one.
+    pub fn builtin() -> &'static Self {
+        &PLAIN
+    }
+
+    /// With these wordings more, and without the built-in ones of these names.
+    ///
+    /// # Errors
+    ///
+    /// The first of `own` that [`check`](Self::check) refuses.
+    pub fn new(own: Vec<Wording>, off: Vec<&'static str>) -> Result<Self, Refused> {
+        for wording in &own {
+            Self::check(&wording.pattern)?;
+        }
+        let set = |anchor: &str| {
+            let patterns = own
+                .iter()
+                .map(|wording| format!("{anchor}(?:{})", wording.pattern));
+            RegexSetBuilder::new(patterns)
+                .size_limit(PATTERN_SIZE * own.len().max(1))
+                .build()
+                .map_err(|error| Refused::Pattern(one_line(&error)))
+        };
+        Ok(Self {
+            anywhere: set("")?,
+            at_start: set("^")?,
+            own,
+            off,
+        })
+    }
+
+    /// Is this a pattern that can be taken?
+    ///
+    /// # Errors
+    ///
+    /// [`Refused::Pattern`] and [`Refused::MatchesAll`].
+    pub fn check(pattern: &str) -> Result<(), Refused> {
+        let regex = regex::RegexBuilder::new(pattern)
+            .size_limit(PATTERN_SIZE)
+            .build()
+            .map_err(|error| Refused::Pattern(one_line(&error)))?;
+        if regex.is_match("") {
+            return Err(Refused::MatchesAll);
+        }
+        Ok(())
+    }
+
+    /// The name of the built-in wording that may be switched off by it.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused::Unknown`], and [`Refused::KeepsOff`]: without a wording of an error that is not transient, or
+    /// that the CLI is still trying, we would act where nobody should.
+    pub fn switch(name: &str) -> Result<&'static str, Refused> {
+        match ENTRIES.iter().find(|entry| entry.name == name) {
+            Some(entry) if matches!(entry.reading, Reading::Transient(_)) => Ok(entry.name),
+            Some(_) => Err(Refused::KeepsOff),
+            None => Err(Refused::Unknown),
+        }
+    }
+
+    /// The user's own.
+    pub fn own(&self) -> &[Wording] {
+        &self.own
+    }
+
+    /// The built-in ones that are switched off.
+    pub fn off(&self) -> &[&'static str] {
+        &self.off
+    }
+
+    /// Reads one error text (wraps joined, no glyph, with or without the leading `API Error: `).
+    ///
+    /// A text that starts neither by `API Error` nor by a wording that the CLI shows bare is
+    /// [`Reading::Unknown`]. Of several wordings one that keeps us off wins, then one of the CLI's own
+    /// retries, then one of the user's.
+    pub fn read(&self, text: &str) -> Reading {
+        let text = plain(text);
+        let (prefixed, body) = split_prefix(&text);
+        let own = self.read_own(&text, prefixed, body);
+        let built_in = BUILT_IN.not_a_limit.replace_all(body, "");
+        let matches = BUILT_IN.set.matches(&built_in);
+        let matched = || {
+            let entries = matches.iter().map(|index| &ENTRIES[index]);
+            entries.filter(|entry| !self.off.contains(&entry.name))
+        };
+        let starts = |entry: &Entry| match entry.place {
+            Place::Behind => prefixed,
+            Place::Start => true,
+            Place::Anywhere => false,
+        };
+        if !prefixed && own.is_none() && !matched().any(starts) {
+            return Reading::Unknown;
+        }
+        let built_in = matched()
+            .filter(|entry| entry.place == Place::Anywhere || starts(entry))
+            .map(|entry| entry.reading);
+        own.into_iter()
+            .chain(built_in)
+            .min_by_key(|reading| match reading {
+                Reading::Permanent(_) => 0,
+                Reading::StillRetrying => 1,
+                Reading::Transient(_) => 2,
+                Reading::Unknown => 3,
+            })
+            .unwrap_or(Reading::Unknown)
+    }
+
+    /// By the user's wordings.
+    fn read_own(&self, text: &str, prefixed: bool, body: &str) -> Option<Reading> {
+        if self.own.is_empty() {
+            return None;
+        }
+        let mut matched: Vec<usize> = if prefixed {
+            let both = [text, body].map(|text| self.anywhere.matches(text));
+            both.iter().flat_map(|matches| matches.iter()).collect()
+        } else {
+            self.at_start.matches(body).iter().collect()
+        };
+        matched.sort_unstable();
+        let classes = || matched.iter().map(|index| self.own[*index].class);
+        if classes().any(|class| class.is_none()) {
+            return Some(Reading::Permanent(OWN_KIND));
+        }
+        classes().flatten().next().map(Reading::Transient)
+    }
+}
+
+/// The regex crate draws a picture over several lines; its last one says what is wrong.
+fn one_line(error: &regex::Error) -> String {
+    let text = error.to_string();
+    let last = text.lines().map(str::trim).rfind(|line| !line.is_empty());
+    let last = last.unwrap_or("it is no regular expression");
+    last.strip_prefix("error: ").unwrap_or(last).to_owned()
+}
