@@ -5,6 +5,8 @@
 mod cases;
 #[path = "support/cast.rs"]
 mod cast;
+#[path = "adversarial/conversations.rs"]
+mod conversations;
 #[path = "adversarial/draw.rs"]
 mod draw;
 #[path = "fuzz/recorded.rs"]

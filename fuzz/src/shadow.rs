@@ -5,26 +5,52 @@ use std::time::Duration;
 
 use claude_retry::config::{BarMode, Notify, Settings, TranscriptMode};
 use claude_retry::supervisor::session::{Event, ExitKind, Now, Outbox, Session, TerminalTraits};
-use claude_retry::sys::guarded::{Guarded, install_panic_hook};
+use claude_retry::sys::guarded::{Guarded, Handle, install_panic_hook};
 use claude_retry::term::Size;
 use claude_retry::term::bar::{Model, Phase};
 use claude_retry::term::overlay::Compositor;
 use claude_retry::term::scan::Scanner;
 use claude_retry::term::screen::Screen;
 
+use super::Dice;
 use super::step::{Step, sized_steps};
 
 /// Without a bar the terminal gets the child's bytes and the child the user's, whatever becomes of the
 /// session; any cut gives the same screen; and what is drawn over it is drawn between sequences.
 pub fn check(data: &[u8]) {
     let (size, steps) = sized_steps(data);
-    pipe(size, &steps);
+    // The guard held where it was needed; that it was is told all the same.
+    assert_eq!(pipe(size, &steps, usize::MAX), None, "the session failed");
+    let fails_at = Dice::of(data).below(steps.len() + 1);
+    let failure = pipe(size, &steps, fails_at).expect("a failure");
+    assert!(failure.contains(ON_PURPOSE), "{failure}");
     screens(size, &steps);
     bar(size, &steps);
 }
 
-/// The session under its guard, with nothing that it may resume.
-fn pipe(size: Size, steps: &[Step<'_>]) {
+const ON_PURPOSE: &str = "it fails on purpose";
+
+/// A session that fails at one of its events, its answer given already.
+struct Fragile {
+    session: Session,
+    /// How many events it bears.
+    left: usize,
+}
+
+impl Handle for Fragile {
+    fn handle(&mut self, now: Now, event: Event<'_>, out: &mut Outbox) {
+        self.session.handle(now, event, out);
+        assert_ne!(self.left, 0, "{ON_PURPOSE}");
+        self.left -= 1;
+    }
+
+    fn next_deadline(&self) -> Option<Duration> {
+        self.session.next_deadline()
+    }
+}
+
+/// The session under its guard, with nothing that it may resume: it bears so many events. Gives why it failed.
+fn pipe(size: Size, steps: &[Step<'_>], left: usize) -> Option<String> {
     static HOOK: Once = Once::new();
     HOOK.call_once(install_panic_hook);
     let settings = Settings {
@@ -44,7 +70,10 @@ fn pipe(size: Size, steps: &[Step<'_>]) {
         elapsed: Duration::from_millis(ms),
         unix_ms: 1_800_000_000_000 + ms,
     };
-    let mut session = Guarded::new(|| Session::new(settings, traits, size, now(0), 1));
+    let mut session = Guarded::new(|| Fragile {
+        session: Session::new(settings, traits, size, now(0), 1),
+        left,
+    });
     let mut out = Outbox::default();
     let (mut drawn, mut typed) = (Vec::new(), Vec::new());
     for step in steps {
@@ -62,10 +91,7 @@ fn pipe(size: Size, steps: &[Step<'_>]) {
                 ms += more;
                 Event::Deadline
             }
-            Step::Draw | Step::Hide => {
-                let _ = session.next_deadline();
-                continue;
-            }
+            Step::Draw | Step::Hide => Event::Deadline,
         };
         session.handle(now(ms), &event, &mut out);
         assert_eq!(out.tty, drawn, "the terminal's bytes");
@@ -75,8 +101,7 @@ fn pipe(size: Size, steps: &[Step<'_>]) {
     session.handle(now(ms), &killed, &mut out);
     assert!(out.tty.starts_with(&drawn), "the terminal's bytes");
     assert_eq!(out.child, typed, "the child's bytes");
-    // The guard held; that it was needed is told all the same.
-    assert_eq!(session.take_failure(), None, "the session failed");
+    session.take_failure()
 }
 
 /// Byte by byte, and as it comes.

@@ -43,7 +43,7 @@ pub(crate) const TARGETS: [Target; 5] = [
         check: crate::properties::keys::check,
         dictionary: dictionary::KEYS,
         seeds: input,
-        cases: 3_000,
+        cases: 20_000,
     },
     Target {
         name: "transcript",
