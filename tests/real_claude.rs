@@ -1,7 +1,7 @@
 //! The real CLI: every scenario on each supported version in each mode (typing, hook, alone), each in a home of
 //! its own, on a real pty, against a scripted API on loopback, with a real emulator as the user's terminal.
 //!
-//! It runs when `CLAUDE_RETRY_REAL=1` is set, two scenarios at a time, each at most a minute, with no
+//! It runs when `CLAUDE_RETRY_REAL` is `1` (the oldest and the newest version) or `all` (two between as well), two scenarios at a time, each at most a minute, with no
 //! second try. Trials are named `version::mode::scenario`; arguments are those of the standard harness:
 //! `-- alone`, `-- throttle --test-threads 1`. `scripts/real-table` makes a table of the output.
 #![expect(
@@ -20,15 +20,12 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use real::mode::Mode;
 use real::setup::Setup;
 use real::stage::{Outcome, Stage, installed};
+use real::versions::{self, is_since};
 use real::{after, grid, hooked, scenarios};
 use support::terminal::Kind;
 
-/// Inline on the main screen, and on the alternate screen.
-const VERSIONS: [&str; 2] = ["2.1.145", "2.1.330"];
 /// The course of a trial.
 type Play = Box<dyn Fn(&mut Stage) -> Outcome + Send>;
-/// Installs them.
-const INSTALL: &str = "scripts/install-claude.sh 2.1.145 2.1.330";
 
 #[expect(
     clippy::print_stdout,
@@ -38,27 +35,38 @@ const INSTALL: &str = "scripts/install-claude.sh 2.1.145 2.1.330";
 fn main() -> ExitCode {
     let mut args = Arguments::from_args();
     args.test_threads.get_or_insert(2);
-    let wanted = std::env::var_os("CLAUDE_RETRY_REAL").is_some_and(|value| value == "1");
-    if !wanted {
-        println!(
-            "the real-CLI suite is `just real`, which runs: {INSTALL} && \
-             CLAUDE_RETRY_REAL=1 cargo test --release --test real_claude"
-        );
-        return libtest_mimic::run(&args, Vec::new()).exit_code();
-    }
+    let wanted = std::env::var("CLAUDE_RETRY_REAL").unwrap_or_default();
+    let versions: &[&str] = match wanted.as_str() {
+        "1" => &versions::FAST,
+        "all" => &versions::ALL,
+        _ => {
+            println!(
+                "the real-CLI suite is `just real`, which runs: {} && \
+                 CLAUDE_RETRY_REAL=1 cargo test --release --test real_claude",
+                install(&versions::FAST)
+            );
+            return libtest_mimic::run(&args, Vec::new()).exit_code();
+        }
+    };
     let missing = |version: &&&str| !installed(version).is_file();
-    if let Some(version) = VERSIONS.iter().find(missing) {
+    if let Some(version) = versions.iter().find(missing) {
         eprintln!(
-            "Claude Code {version} is not installed in target/claude/: run {INSTALL} (it needs npm)"
+            "Claude Code {version} is not installed in target/claude/: run {} (it needs npm)",
+            install(versions)
         );
         return ExitCode::FAILURE;
     }
-    libtest_mimic::run(&args, trials()).exit_code()
+    libtest_mimic::run(&args, trials(versions)).exit_code()
+}
+
+/// What installs them.
+fn install(versions: &[&str]) -> String {
+    format!("scripts/install-claude.sh {}", versions.join(" "))
 }
 
 /// Every case of the grid and every scenario, on each version in each mode that it is for: the one in a plain
 /// terminal, the next in one that answers queries.
-fn trials() -> Vec<Trial> {
+fn trials(versions: &[&'static str]) -> Vec<Trial> {
     let mut trials = Vec::new();
     let mut add = |version, mode: Mode, name: &str, setup: &Setup, play: Play| {
         let kind = if trials.len().is_multiple_of(2) {
@@ -73,10 +81,10 @@ fn trials() -> Vec<Trial> {
             run(&test, stage, &play)
         }));
     };
-    for version in VERSIONS {
+    for &version in versions {
         for mode in Mode::ALL {
             for case in grid::all() {
-                if case.versions.contains(&version) {
+                if is_since(version, case.since) {
                     let (name, setup) = (case.name, case.setup.clone());
                     let play = Box::new(move |stage: &mut Stage| grid::play(stage, &case));
                     add(version, mode, name, &setup, play);
@@ -87,7 +95,7 @@ fn trials() -> Vec<Trial> {
                 .chain(hooked::all())
                 .chain(after::all())
             {
-                if scenario.versions.contains(&version) && scenario.modes.contains(&mode) {
+                if is_since(version, scenario.since) && scenario.modes.contains(&mode) {
                     let play = Box::new(scenario.play);
                     add(version, mode, scenario.name, &scenario.setup, play);
                 }

@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 use unicode_width::UnicodeWidthStr;
 
-use super::prompt::{self, Layout, indent, is_blank, is_menu_row};
+use super::prompt::{self, Layout, indent, is_blank, start_of_menu_row};
 use super::wording::{self, Catalogue, Reading};
 use crate::term::screen::{Row, Screen};
 
@@ -22,6 +22,9 @@ pub struct Banner {
     pub text: String,
     /// What it says.
     pub reading: Reading,
+    /// The line of a finished turn stands behind it, with more than its duration (`· done 9:33 AM`): 2.1.330
+    /// has that behind answers only, 2.1.250 behind errors too. An answer may be the very words of an error.
+    pub finished: bool,
 }
 
 impl Banner {
@@ -29,8 +32,33 @@ impl Banner {
     fn of(text: &str, catalogue: &Catalogue) -> Option<Self> {
         let text = wording::plain(text);
         let reading = catalogue.read(&text);
-        (reading != Reading::Unknown || wording::has_prefix(&text))
-            .then_some(Self { text, reading })
+        (reading != Reading::Unknown || wording::has_prefix(&text)).then_some(Self {
+            text,
+            reading,
+            finished: false,
+        })
+    }
+
+    /// The same of a block's rows. In a narrow terminal the CLI breaks a long word; which row ends in one is
+    /// not to be seen.
+    fn of_rows(first: &str, more: &[Row], catalogue: &Catalogue) -> Option<Self> {
+        let joined = |broken: Option<usize>| {
+            let mut text = first.to_owned();
+            for (at, row) in more.iter().enumerate() {
+                if broken != Some(at) {
+                    text.push(' ');
+                }
+                text.push_str(row.text.trim());
+            }
+            Self::of(&text, catalogue)
+        };
+        let banner = joined(None)?;
+        if banner.reading != Reading::Unknown {
+            return Some(banner);
+        }
+        let known = |banner: &Self| banner.reading != Reading::Unknown;
+        let mended = (0..more.len()).find_map(|at| joined(Some(at)).filter(known));
+        Some(mended.unwrap_or(banner))
     }
 }
 
@@ -164,11 +192,34 @@ fn is_spinner(row: &Row) -> bool {
     })
 }
 
-/// The line that a turn leaves behind: `✻ Brewed for 1m 2s`, after an answer `… · done 9:33 AM`.
+/// The line that a turn leaves behind: `✻ Brewed for 1m 2s`, on newer versions `… · done 9:33 AM`.
 static DURATION: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"^\p{Alphabetic}[\p{Alphabetic}\-']* for \d+(?:\.\d+)?[hms](?: \d+[hms])*(?P<done> · .*)?$")
         .expect("the pattern compiles")
 });
+
+/// Rows of that line at most: at 20 columns, with `· 1 shell still running` in it.
+const DURATION_ROWS: usize = 4;
+
+/// Where the line that a turn leaves behind ends at `last`: its first row, and whether there is more in it than
+/// the duration.
+fn start_of_duration(rows: &[Row], last: usize) -> Option<(usize, bool)> {
+    for start in (last.saturating_sub(DURATION_ROWS - 1)..=last).rev() {
+        if let Some(text) = behind_spinner_glyph(&rows[start]) {
+            let mut text = text.trim_end().to_owned();
+            for row in &rows[start + 1..=last] {
+                text.push(' ');
+                text.push_str(row.text.trim());
+            }
+            let found = DURATION.captures(&text)?;
+            return Some((start, found.name("done").is_some()));
+        }
+        if is_blank(&rows[start]) || indent(&rows[start]) != BULLET_TEXT_COL {
+            return None;
+        }
+    }
+    None
+}
 
 /// A tool's call: `Bash(ls)`, `server - tool (MCP)(…)`.
 static TOOL_CALL: LazyLock<Regex> = LazyLock::new(|| {
@@ -228,19 +279,23 @@ fn find_drawn(screen: &Screen, floor: usize, catalogue: &Catalogue) -> Option<Ba
     let cols = usize::from(screen.size.cols);
     let mut end = floor;
     let mut durations = 0;
+    let mut finished = false;
     // Skip what stands between the conversation and the prompt.
     loop {
         let last = end.checked_sub(1)?;
         let row = &rows[last];
-        if is_blank(row) || is_menu_row(row) || is_at_right(row, cols) || is_note(row) {
+        if is_blank(row) || is_at_right(row, cols) || is_note(row) {
             end = last;
-        } else if let Some(found) = behind_spinner_glyph(row).and_then(|t| DURATION.captures(t)) {
-            // With the time of its end it stands behind answers only; there is never a second one.
-            if found.name("done").is_some() || durations > 0 {
+        } else if let Some(start) = start_of_menu_row(rows, last) {
+            end = start;
+        } else if let Some((start, more)) = start_of_duration(rows, last) {
+            // There is never a second one.
+            if durations > 0 {
                 return None;
             }
             durations += 1;
-            end = last;
+            finished = more;
+            end = start;
         } else if let Some(start) = start_of_local_command(rows, last, catalogue) {
             end = start;
         } else {
@@ -259,12 +314,10 @@ fn find_drawn(screen: &Screen, floor: usize, catalogue: &Catalogue) -> Option<Ba
     if !rows[start + 1..=last].iter().all(hangs) || rows[start..=last].iter().any(is_filled) {
         return None;
     }
-    let mut text = text_of(&rows[start]).to_owned();
-    for row in &rows[start + 1..=last] {
-        text.push(' ');
-        text.push_str(row.text.trim());
-    }
-    let banner = Banner::of(&text, catalogue)?;
+    let banner = Banner {
+        finished,
+        ..Banner::of_rows(text_of(&rows[start]), &rows[start + 1..=last], catalogue)?
+    };
     match (head, owner(rows, start, cols)) {
         (Head::Elbow, Owner::Tool | Owner::Shell | Owner::OutOfSight) => None,
         (Head::Elbow, Owner::Command("compact")) => Some(Banner {
@@ -357,10 +410,15 @@ fn start_of_local_command(rows: &[Row], last: usize, catalogue: &Catalogue) -> O
     (kind == Head::User && !REWRITING_COMMANDS.contains(&name)).then_some(start)
 }
 
-/// A row whose text stands at the right edge, alone: the effort, a time.
+/// A row whose text stands at the right edge, alone: the effort, a time. In a narrow terminal some are longer
+/// than half a row: `● high · /effort`, `ctrl+g to edit in Vim`.
 fn is_at_right(row: &Row, cols: usize) -> bool {
+    const LONG: [&str; 2] = [" · /effort", "ctrl+g to edit in "];
     let width = row.text.width();
-    indent(row) >= cols / 2 && width + 10 >= cols && !is_blank(row)
+    let from = indent(row);
+    let long = || LONG.iter().any(|text| row.text.contains(text));
+    let at_edge = width + 10 >= cols && !is_blank(row);
+    at_edge && (from >= cols / 2 || (from >= BULLET_TEXT_COL && long()))
 }
 
 /// A note of the prompt's own: `› Stashed (auto-restores after submit)`.

@@ -120,7 +120,8 @@ pub(super) fn layout(screen: &Screen) -> Layout {
         .collect();
     for pair in rules.windows(2).rev() {
         let (upper, lower) = (pair[0], pair[1]);
-        if lower > upper + 1 && is_box(&screen.rows[upper + 1..lower]) {
+        let rows = &screen.rows[upper + 1..lower];
+        if lower > upper + 1 && (is_box(rows) || is_end_of_box(&screen.rows[upper], rows)) {
             return Layout::Box { upper, lower };
         }
     }
@@ -245,6 +246,19 @@ fn is_box(rows: &[Row]) -> bool {
             .all(|row| is_blank(row) || indent(row) >= TEXT_COL)
 }
 
+/// The last rows of a draft that is longer than its box: the rule above them tells how many are out of sight,
+/// `─── ↑ 21 more ───`.
+fn is_end_of_box(upper: &Row, rows: &[Row]) -> bool {
+    has_more_above(upper)
+        && rows
+            .iter()
+            .all(|row| is_blank(row) || indent(row) >= TEXT_COL)
+}
+
+fn has_more_above(upper: &Row) -> bool {
+    upper.text.contains(" ↑ ") && upper.text.contains(" more ")
+}
+
 /// The column of the first character that is not a blank.
 pub(super) fn indent(row: &Row) -> usize {
     row.text.chars().take_while(|c| c.is_whitespace()).count()
@@ -263,6 +277,9 @@ fn read_box(screen: &Screen, upper: usize, lower: usize) -> Prompt {
         other => return other,
     }
     let text = box_text(screen, upper, lower);
+    if has_more_above(&screen.rows[upper]) {
+        return Prompt::Draft(plain(&text));
+    }
     if text.starts_with(['/', '@']) || has_menu_above(screen, upper) {
         return Prompt::Menu;
     }
@@ -368,11 +385,27 @@ fn undimmed(row: &Row, from: usize) -> String {
 
 /// A slash or `@` menu drawn above the prompt's box (2.1.330 draws it there).
 fn has_menu_above(screen: &Screen, upper: usize) -> bool {
-    upper > 0 && is_menu_row(&screen.rows[upper - 1])
+    upper > 0 && start_of_menu_row(&screen.rows, upper - 1).is_some()
+}
+
+/// Where the entry of a menu whose last row this is begins: in a narrow terminal its description is broken.
+pub(super) fn start_of_menu_row(rows: &[Row], last: usize) -> Option<usize> {
+    /// Deeper than any name begins; more rows than a description takes at 20 columns.
+    const DESCRIPTION_COL: usize = 8;
+    const MOST: usize = 6;
+    for start in (last.saturating_sub(MOST)..=last).rev() {
+        if is_menu_row(&rows[start]) {
+            return Some(start);
+        }
+        if is_blank(&rows[start]) || indent(&rows[start]) < DESCRIPTION_COL {
+            return None;
+        }
+    }
+    None
 }
 
 /// A row of the slash menu or of the file menu.
-pub(super) fn is_menu_row(row: &Row) -> bool {
+fn is_menu_row(row: &Row) -> bool {
     let Some(rest) = row.text.strip_prefix("  ") else {
         return false;
     };
@@ -388,12 +421,10 @@ pub(super) fn is_menu_row(row: &Row) -> bool {
 
 /// What the rows below the conversation, or below the prompt, say.
 fn read_below(rows: &[Row]) -> Prompt {
-    let texts: Vec<String> = rows.iter().map(|row| row.text.to_lowercase()).collect();
-    let says = |signs: &[&str]| {
-        texts
-            .iter()
-            .any(|text| signs.iter().any(|s| text.contains(s)))
-    };
+    // A sign may be broken into two rows.
+    let words = rows.iter().flat_map(|row| row.text.split_whitespace());
+    let text = words.collect::<Vec<_>>().join(" ").to_lowercase();
+    let says = |signs: &[&str]| signs.iter().any(|sign| text.contains(sign));
     if says(&["showing detailed transcript"]) {
         Prompt::TranscriptView
     } else if says(&MENU_SIGNS) {

@@ -35,6 +35,7 @@
 //! | transient | named, but not there or not readable | wait, then keep out |
 //! | transient | none to be found, a busy phase seen | go on, by the screen alone |
 //! | transient | none to be found, no busy phase seen | keep out: it may be history |
+//! | transient, behind it the line of a finished turn | none to be found | keep out: it may be an answer |
 //! | none | none to be found | keep out: a `StopFailure` is no proof, a failed `/compact` sends it too |
 //!
 //! Does the companion hook agree?
@@ -244,6 +245,9 @@ pub fn judge(w: &Witnesses<'_>) -> Verdict {
     }
     let verdict = match (w.report, class) {
         (Report::Turn(turn), class) => judge_turn(w, class, turn),
+        (Report::Unknown, Some(_)) if w.banner.is_some_and(|banner| banner.finished) => {
+            Verdict::KeepOut("no transcript, and the error may be an answer's text")
+        }
         (Report::Pending, _) => Verdict::Wait("the transcript is not there yet"),
         (Report::Unknown, Some(class)) if w.busy_seen => Verdict::Act(Failure {
             class,

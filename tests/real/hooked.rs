@@ -10,6 +10,7 @@ use super::mode::Mode::{self, Alone, Hook, Typing};
 use super::scenarios::{ENDLESS, SETTING_UP, Scenario, scenario};
 use super::setup::Setup;
 use super::stage::{Outcome, RESUMED, Stage, ensure, is_rewake};
+use super::versions;
 use crate::support::api::Answer;
 use crate::support::terminal::Key;
 
@@ -128,7 +129,7 @@ pub(crate) fn all() -> Vec<Scenario> {
             installed_too_draft,
         ),
     ] {
-        two.versions = &["2.1.330"];
+        two.since = versions::PLUGIN_DIRS;
         all.push(two);
     }
     all

@@ -9,3 +9,4 @@ pub(crate) mod plays;
 pub(crate) mod scenarios;
 pub(crate) mod setup;
 pub(crate) mod stage;
+pub(crate) mod versions;

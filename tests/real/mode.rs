@@ -2,12 +2,14 @@
 
 use std::fmt;
 
+use super::versions;
+
 /// Who watches the session, and how it resumes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
     /// The wrapper without the companion hook: it types.
     Typing,
-    /// The wrapper with the companion hook; 2.1.145 takes it from its settings.
+    /// The wrapper with the companion hook; older versions take it from their settings.
     Hook,
     /// The hook in the CLI's settings, and no wrapper.
     Alone,
@@ -26,7 +28,7 @@ impl Mode {
     pub(crate) fn installs(self, version: &str) -> bool {
         match self {
             Self::Typing => false,
-            Self::Hook => version == "2.1.145",
+            Self::Hook => !versions::is_since(version, versions::PLUGIN_DIRS),
             Self::Alone => true,
         }
     }

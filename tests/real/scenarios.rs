@@ -18,8 +18,8 @@ pub(crate) struct Scenario {
     pub(crate) name: &'static str,
     /// The modes that it is for.
     pub(crate) modes: &'static [Mode],
-    /// The versions that it is for.
-    pub(crate) versions: &'static [&'static str],
+    /// Since which version it is to be had.
+    pub(crate) since: u32,
     /// What it starts from.
     pub(crate) setup: Setup,
     /// Its course.
@@ -36,7 +36,7 @@ pub(crate) fn scenario(
     Scenario {
         name,
         modes,
-        versions: &["2.1.145", "2.1.330"],
+        since: 0,
         setup,
         play,
     }

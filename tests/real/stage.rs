@@ -90,6 +90,12 @@ impl Stage {
         })
     }
 
+    /// Gives it more time than a test has: a recording is made once, on whatever machine.
+    pub(crate) fn patient(mut self, limit: Duration) -> Self {
+        self.deadline = Instant::now() + limit;
+        self
+    }
+
     /// Starts the CLI as its mode has it, and waits for its free prompt.
     pub(crate) fn start(&mut self) -> Outcome {
         if self.mode.installs(self.version) {
@@ -143,6 +149,16 @@ impl Stage {
 
     /// Starts the CLI with these arguments, under the wrapper or bare, in place of the one that ran.
     pub(crate) fn launch_with(&mut self, args: &[&str], wrapped: bool) -> Outcome {
+        self.launch_as(args, wrapped, |command| command)
+    }
+
+    /// The same by another command that is made of the usual one.
+    pub(crate) fn launch_as(
+        &mut self,
+        args: &[&str],
+        wrapped: bool,
+        make: impl FnOnce(Command) -> Command,
+    ) -> Outcome {
         if let Some(before) = self.terminal.take() {
             before.kill();
             self.bell
@@ -154,12 +170,12 @@ impl Stage {
         if wrapped {
             env.push(("CLAUDE_RETRY_PROGRAM".into(), cli.clone().into()));
         }
-        let command = Command {
+        let command = make(Command {
             program: if wrapped { OURS.into() } else { cli },
             args: args.iter().map(Into::into).collect(),
             env,
             directory: self.home.project(),
-        };
+        });
         let terminal = Terminal::start(&command, self.kind, self.setup.size, &self.bell);
         self.terminal = Some(terminal.map_err(|error| format!("cannot start the CLI: {error}"))?);
         Ok(())

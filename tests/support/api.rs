@@ -69,6 +69,11 @@ impl Answer {
         })
     }
 
+    /// A call of this tool.
+    pub(crate) fn tool(name: &'static str, input: Value) -> Self {
+        Self::new(Reply::Tool { name, input })
+    }
+
     /// An error with its status, type and message.
     pub(crate) fn error(status: u16, kind: &'static str, message: &'static str) -> Self {
         Self::new(Reply::Error {

@@ -32,7 +32,9 @@ pub(crate) struct Home {
 impl Home {
     /// Writes what the CLI of this version needs to start with no question.
     pub(crate) fn new(version: &str) -> io::Result<Self> {
-        let directory = tempfile::Builder::new().prefix("claude-retry-").tempdir()?;
+        // As long as `/home/dev`, which stands for it in what is recorded: no width changes.
+        let mut name = tempfile::Builder::new();
+        let directory = name.prefix("").rand_bytes(4).tempdir_in("/tmp")?;
         let home = Self { directory };
         fs::create_dir(home.project())?;
         fs::create_dir(home.scratch())?;
@@ -66,6 +68,21 @@ impl Home {
     /// For temporary files.
     fn scratch(&self) -> PathBuf {
         self.path().join("tmp")
+    }
+
+    /// The transcript that was written last.
+    pub(crate) fn transcript(&self) -> Option<String> {
+        let projects = fs::read_dir(self.path().join(".claude/projects"));
+        let files = projects.into_iter().flatten().flatten();
+        let files = files.filter_map(|project| fs::read_dir(project.path()).ok());
+        let files = files.flatten().flatten().map(|file| file.path());
+        let newest = files
+            .filter(|path| {
+                path.extension()
+                    .is_some_and(|extension| extension == "jsonl")
+            })
+            .max_by_key(|path| path.metadata().and_then(|data| data.modified()).ok())?;
+        fs::read_to_string(newest).ok()
     }
 
     /// Does a line of the transcripts hold all of these?

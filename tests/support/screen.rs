@@ -19,6 +19,8 @@ pub(crate) struct Screen {
     pub(crate) cursor: (usize, usize),
     /// The alternate screen is shown.
     pub(crate) alternate: bool,
+    /// What else the program has switched on.
+    pub(crate) modes: TermMode,
     /// The window's title.
     pub(crate) title: String,
 }
@@ -37,6 +39,7 @@ impl Screen {
             cells: (0..grid.screen_lines()).map(row).collect(),
             cursor: (usize::try_from(cursor.line.0).unwrap_or(0), cursor.column.0),
             alternate: term.mode().contains(TermMode::ALT_SCREEN),
+            modes: *term.mode(),
             title: title.to_owned(),
         }
     }

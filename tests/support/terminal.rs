@@ -62,6 +62,17 @@ pub(crate) enum Key {
     Ctrl(u8),
 }
 
+/// What passed between the program and its terminal, and when.
+#[derive(Clone, Debug)]
+pub(crate) struct Passed {
+    /// When.
+    pub(crate) at: Instant,
+    /// Typed, not drawn. What the terminal answers by itself is neither.
+    pub(crate) typed: bool,
+    /// The bytes.
+    pub(crate) bytes: Vec<u8>,
+}
+
 /// Rows and columns of the emulator.
 #[derive(Clone, Copy)]
 struct Grid {
@@ -158,6 +169,8 @@ struct Emulator {
     kind: Kind,
     /// Everything the program wrote.
     history: Vec<u8>,
+    /// The same and what was typed, with times.
+    passed: Vec<Passed>,
     exit: Option<Exit>,
     closed: bool,
 }
@@ -180,6 +193,7 @@ impl Emulator {
             heard,
             kind,
             history: Vec::new(),
+            passed: Vec::new(),
             exit: None,
             closed: false,
         };
@@ -190,6 +204,7 @@ impl Emulator {
     /// Takes output, gives the answers to what it asked.
     fn feed(&mut self, bytes: &[u8]) -> Vec<u8> {
         self.history.extend_from_slice(bytes);
+        self.note(false, bytes);
         // Byte by byte, so that the answer to XTVERSION stands in order among the others.
         for byte in bytes {
             self.processor.advance(&mut self.term, &[*byte]);
@@ -201,6 +216,14 @@ impl Emulator {
             }
         }
         std::mem::take(&mut lock(&self.heard).replies)
+    }
+
+    fn note(&mut self, typed: bool, bytes: &[u8]) {
+        self.passed.push(Passed {
+            at: Instant::now(),
+            typed,
+            bytes: bytes.to_vec(),
+        });
     }
 
     /// Shows an update (mode 2026) that was left open for too long, as terminals do.
@@ -309,6 +332,11 @@ impl Terminal {
         lock(&self.emulator).history.clone()
     }
 
+    /// What passed between the program and this terminal.
+    pub(crate) fn passed(&self) -> Vec<Passed> {
+        lock(&self.emulator).passed.clone()
+    }
+
     /// How many bytes the program has written.
     pub(crate) fn written(&self) -> usize {
         lock(&self.emulator).history.len()
@@ -360,6 +388,7 @@ impl Terminal {
     }
 
     fn send(&self, bytes: &[u8]) -> io::Result<()> {
+        lock(&self.emulator).note(true, bytes);
         let mut writer = lock(&self.writer);
         writer.write_all(bytes)?;
         writer.flush()

@@ -195,7 +195,7 @@ fn not_a_failed_turn() -> Vec<Case> {
             &["hello there", "and do that too"],
         ),
         Case {
-            versions: NEWER,
+            since: NEWER,
             ..case(
                 "own-retry-running",
                 Want::Leave(Because::AtWork),

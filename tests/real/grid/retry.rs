@@ -108,7 +108,7 @@ pub(super) fn all() -> Vec<Case> {
     ];
     for case in &mut all {
         if ["throttle-own-retries", "throttle-screen-reader"].contains(&case.name) {
-            case.versions = NEWER;
+            case.since = NEWER;
         }
     }
     all.extend(other_classes());
