@@ -188,6 +188,10 @@ pub(crate) fn answers(cols: u16) -> Named {
             said(&format!("{BANNER}\n\nThat is what the log says.")),
         ),
         (
+            "before code that hangs deeper",
+            said(&format!("{BANNER}\n    let again = true;")),
+        ),
+        (
             "a table's row",
             said(&format!("┌{line}┐\n│ {cells} │\n└{line}┘")),
         ),
@@ -261,7 +265,11 @@ pub(crate) fn users(cols: u16) -> Named {
             ),
         ),
         (
-            "a shell command that is the banner",
+            "the banner as a shell command",
+            block(cols, "! ", BANNER) + "\n",
+        ),
+        (
+            "a shell command that prints the banner",
             block(cols, "! ", &format!("echo {BANNER}")) + "\n",
         ),
         (

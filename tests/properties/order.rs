@@ -6,15 +6,16 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use claude_retry::config::{BarMode, Jitter, Settings};
-use claude_retry::supervisor::hook::{Happened, HookEvent};
+use claude_retry::supervisor::hook::{Answer, Happened, HookEvent};
 use claude_retry::supervisor::retry::State;
 use claude_retry::supervisor::session::{Event, Signal};
+use claude_retry::supervisor::transcript::Report;
 use claude_retry::term::Size;
 use proptest::prelude::*;
 
 use crate::fake::{COLS, Face, FakeCli, ROWS, THROTTLE};
 use crate::watch::MESSAGE;
-use crate::world::{self, World};
+use crate::world::{self, Outside, World};
 
 /// What the user and the terminal send. None is Ctrl+U, and none is the message: those are ours.
 const KEYS: &[(&[u8], Sent)] = &[
@@ -113,8 +114,35 @@ struct Input {
     takeable: bool,
 }
 
+/// The CLI, and what it had in its prompt when an Enter of ours came.
+struct Watched {
+    cli: FakeCli,
+    /// The message was pasted, and neither entered nor undone.
+    open: bool,
+    entered: Vec<(Face, String)>,
+}
+
+impl Outside for Watched {
+    fn transcript(&mut self, unix_ms: u64) -> Report {
+        self.cli.transcript(unix_ms)
+    }
+
+    fn hook_ends(&mut self, answer: Answer) -> Vec<u8> {
+        self.cli.hook_ends(answer)
+    }
+
+    fn child_reads(&mut self, bytes: &[u8]) -> Vec<u8> {
+        if self.open && bytes.starts_with(b"\r") {
+            self.entered.push((self.cli.face, self.cli.draft.clone()));
+        }
+        self.open &= !bytes.starts_with(b"\r") && !bytes.starts_with(b"\x15");
+        self.open |= contains(bytes, MESSAGE.as_bytes());
+        self.cli.child_reads(bytes)
+    }
+}
+
 struct Run {
-    world: World<FakeCli>,
+    world: World<Watched>,
     bar: bool,
     inputs: Vec<Input>,
     /// Keys of ours were not heard at times: what is left of the message may be added to.
@@ -133,14 +161,19 @@ impl Run {
             ..Settings::default()
         };
         let size = Size::new(ROWS, COLS);
+        let outside = Watched {
+            cli: FakeCli::new(),
+            open: false,
+            entered: Vec::new(),
+        };
         let mut run = Self {
-            world: World::new(settings, size, world::WALL, FakeCli::new()),
+            world: World::new(settings, size, world::WALL, outside),
             bar: bar != BarMode::Off,
             inputs: Vec::new(),
             deaf: false,
             dice: 1,
         };
-        run.draw(&run.world.outside.frame());
+        run.draw(&run.world.outside.cli.frame());
         run.world.run_for(Duration::from_secs(1));
         run
     }
@@ -162,13 +195,13 @@ impl Run {
     }
 
     fn send(&mut self, bytes: &[u8]) -> bool {
-        let bar_listens = matches!(
-            self.world.session.state(),
-            State::Waiting(_)
-                | State::HoldingOff { .. }
-                | State::LastLook(_)
-                | State::Typing { .. }
-        );
+        let cli = &self.world.outside.cli;
+        let is_idle = cli.draft.is_empty() && cli.face == Face::Prompt && !cli.busy;
+        let bar_listens = match self.world.session.state() {
+            State::Waiting(_) | State::HoldingOff { .. } | State::LastLook(_) => is_idle,
+            State::Typing { .. } => true,
+            _ => false,
+        };
         self.world.event(Event::UserInput(bytes));
         bar_listens
     }
@@ -196,7 +229,7 @@ impl Run {
             }
             Happening::Pass(ms) => self.world.run_for(Duration::from_millis(*ms)),
             Happening::Fails => {
-                let frame = self.world.outside.fails(now, THROTTLE);
+                let frame = self.world.outside.cli.fails(now, THROTTLE);
                 self.draw(&frame);
             }
             Happening::Due => {
@@ -208,31 +241,31 @@ impl Run {
                 }
             }
             Happening::Answers => {
-                let frame = self.world.outside.answers(now, "All done.");
+                let frame = self.world.outside.cli.answers(now, "All done.");
                 self.draw(&frame);
             }
             Happening::Works => {
-                self.world.outside.busy = true;
-                self.draw(&self.world.outside.frame());
+                self.world.outside.cli.busy = true;
+                self.draw(&self.world.outside.cli.frame());
             }
             Happening::Dialog(open) => {
                 self.deaf |= open;
                 let frame = if *open {
-                    self.world.outside.face = Face::Dialog;
-                    self.world.outside.frame()
+                    self.world.outside.cli.face = Face::Dialog;
+                    self.world.outside.cli.frame()
                 } else {
-                    self.world.outside.closes()
+                    self.world.outside.cli.closes()
                 };
                 self.draw(&frame);
             }
             Happening::Refuses(cr, all) => {
                 self.deaf |= cr | all;
-                self.world.outside.swallow_cr = *cr;
-                self.world.outside.deaf = *all;
+                self.world.outside.cli.swallow_cr = *cr;
+                self.world.outside.cli.deaf = *all;
             }
             Happening::Resize(rows, cols) => {
                 self.world.event(Event::Resize(Size::new(*rows, *cols)));
-                self.draw(&self.world.outside.frame());
+                self.draw(&self.world.outside.cli.frame());
             }
             Happening::Hook(id, what) => {
                 let happened = match what {
@@ -282,7 +315,10 @@ impl Run {
         let (answers, keys) = without_answers(&left);
         self.check_users_bytes(&answers, is_answer);
         self.check_users_bytes(&keys, |sent| !is_answer(sent));
-        for turn in self.world.outside.turns.iter().filter(|_| !self.deaf) {
+        for entered in &self.world.outside.entered {
+            assert_eq!(*entered, (Face::Prompt, MESSAGE.to_owned()), "Enter");
+        }
+        for turn in self.world.outside.cli.turns.iter().filter(|_| !self.deaf) {
             assert!(turn == MESSAGE || !turn.contains(MESSAGE), "{turn:?}");
         }
         pasted
@@ -372,7 +408,7 @@ fn without_answers(bytes: &[u8]) -> (Vec<u8>, Vec<u8>) {
 }
 
 fn contains(all: &[u8], part: &[u8]) -> bool {
-    all.windows(part.len()).any(|window| window == part)
+    !part.is_empty() && all.windows(part.len()).any(|window| window == part)
 }
 
 #[test]
