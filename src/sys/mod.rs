@@ -6,7 +6,7 @@ mod clock;
 mod companion;
 mod debug_file;
 mod driver;
-mod guarded;
+pub mod guarded;
 mod hook;
 mod ids;
 mod job;
