@@ -572,7 +572,7 @@ fn views() -> Vec<State> {
                 Type("/tasks"),
                 Prompt("/tasks"),
                 ENTER,
-                See(&["sleep 600"]),
+                See(&["Shell details", "Background", "to close", "to stop"]),
             ],
         ),
         failed(
