@@ -282,7 +282,7 @@ fn read_box(screen: &Screen, upper: usize, lower: usize) -> Prompt {
         Some('#' | '&') => return Prompt::Menu,
         _ => {}
     }
-    if screen.title.ends_with(AGENTS_TITLE) {
+    if screen.title.ends_with(AGENTS_TITLE) || goes_on_by_itself(screen, upper, lower) {
         return Prompt::Dialog;
     }
     match read_below(&screen.rows[lower + 1..]) {
@@ -440,10 +440,9 @@ fn is_menu_row(row: &Row, asked: bool) -> bool {
 /// What the rows below the conversation, or below the prompt, say.
 fn read_below(rows: &[Row]) -> Prompt {
     // A sign may be broken into two rows.
-    let words = rows.iter().flat_map(|row| row.text.split_whitespace());
-    let text = words.collect::<Vec<_>>().join(" ").to_lowercase();
+    let text = joined(rows);
     let says = |signs: &[&str]| signs.iter().any(|sign| text.contains(sign));
-    if says(&["showing detailed transcript"]) {
+    if says(&["showing detailed "]) {
         Prompt::TranscriptView
     } else if says(&MENU_SIGNS) || rows.iter().any(is_shortcuts) || is_search(rows) {
         Prompt::Menu
@@ -459,7 +458,25 @@ fn read_below(rows: &[Row]) -> Prompt {
 
 /// The first row of the panel of shortcuts, whose columns break every other sign in a narrow terminal.
 fn is_shortcuts(row: &Row) -> bool {
-    row.text.trim_start().starts_with("! for ")
+    row.text.trim_start().starts_with("! for")
+}
+
+/// After a usage limit the CLI goes on by itself, unless the user types: said above the prompt and below it,
+/// where either may be cut off.
+fn goes_on_by_itself(screen: &Screen, upper: usize, lower: usize) -> bool {
+    const NOTICE_ROWS: usize = 12;
+    let above = &screen.rows[upper.saturating_sub(NOTICE_ROWS)..upper];
+    let below = &screen.rows[lower + 1..];
+    joined(above).contains("continuing automatically at ")
+        || below
+            .iter()
+            .any(|row| row.text.trim_start().starts_with("⚠ Usage limit"))
+}
+
+/// The rows' words in lower case.
+fn joined(rows: &[Row]) -> String {
+    let words = rows.iter().flat_map(|row| row.text.split_whitespace());
+    words.collect::<Vec<_>>().join(" ").to_lowercase()
 }
 
 /// `search prompts:` in a column that is too narrow for it.

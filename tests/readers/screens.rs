@@ -246,6 +246,9 @@ fn a_narrow_panel_of_shortcuts_is_a_menu() {
     let footer = "  ! for   double tap   ctrl +\n  shell   esc to clear shift + _\n  / for   shift + tab  ctrl + z\n  commandsto           to";
     let screen = with_footer(34, "● Hello.\n", "❯\u{a0}", 2, footer);
     assert_eq!(prompt::read(&screen), Prompt::Menu);
+    let footer = "  ! fordouble  ctr\n       tap esc l +\n  shellto clearsh";
+    let screen = with_footer(20, "● Hello.\n", "❯\u{a0}", 2, footer);
+    assert_eq!(prompt::read(&screen), Prompt::Menu);
 }
 
 #[test]
@@ -297,6 +300,16 @@ fn a_menu_may_have_broken_descriptions() {
     let menu = format!("● {BANNER}\n\n\n  /model   Set the model\n  /doctor  Health-check");
     assert!(banner::find(&with_prompt(COLS, &menu, "❯\u{a0}/o", 4)).is_some());
     assert_eq!(banner::find(&with_prompt(COLS, &menu, "❯\u{a0}", 2)), None);
+}
+
+/// Whatever is typed would cancel that.
+#[test]
+fn a_prompt_that_goes_on_by_itself_is_not_free() {
+    let notice = "● Usage limit reached · continuing automatically\n  at 7:55pm · esc or type to cancel\n\n✻ Sautéed for 0s\n";
+    let screen = session(notice);
+    assert_eq!(prompt::read(&screen), Prompt::Dialog);
+    let screen = with_footer(28, "● Hello.\n", "❯\u{a0}", 2, "  ⚠ Usage limit reached ·…");
+    assert_eq!(prompt::read(&screen), Prompt::Dialog);
 }
 
 #[test]

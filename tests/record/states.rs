@@ -195,6 +195,7 @@ pub(super) fn all(version: &'static str) -> Vec<Take> {
                 prepare: state.prepare,
                 before: Vec::new(),
                 steps: state.steps.clone(),
+                turns: 0,
                 keep: Keep::Screens(if SIGNED.contains(&state.name) {
                     NARROW
                 } else {
@@ -241,6 +242,7 @@ fn small(version: &'static str, patch: u32) -> Vec<Take> {
                 ENTER,
                 Turns(1),
             ],
+            turns: 0,
             keep: Keep::Screens(&[]),
         });
     }
@@ -572,7 +574,7 @@ fn views() -> Vec<State> {
                 Type("/tasks"),
                 Prompt("/tasks"),
                 ENTER,
-                See(&["sleep 600"]),
+                See(&["Shell details", "Background", "to close", "to stop"]),
             ],
         ),
         failed(

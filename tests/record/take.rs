@@ -13,7 +13,7 @@ use crate::real::checks::BANNER;
 use crate::real::grid::{self, Step};
 use crate::real::mode::Mode;
 use crate::real::setup::Setup;
-use crate::real::stage::{Outcome, Stage};
+use crate::real::stage::{Outcome, RESUMED, Stage};
 use crate::support::screen::Screen;
 use crate::support::terminal::{Kind, Passed};
 
@@ -63,6 +63,8 @@ pub(crate) struct Take {
     pub(crate) before: Vec<Step>,
     /// What the user does.
     pub(crate) steps: Vec<Step>,
+    /// The turns that the API has got by then.
+    pub(crate) turns: usize,
     /// What is kept.
     pub(crate) keep: Keep,
 }
@@ -124,6 +126,12 @@ pub(crate) fn all(version: &'static str) -> Vec<Take> {
             prepare: None,
             before: case.before.to_vec(),
             steps: case.steps.to_vec(),
+            turns: case
+                .turns
+                .iter()
+                .take_while(|turn| **turn != RESUMED)
+                .count()
+                .max(1),
             keep: Keep::Cast,
         };
         takes.push(take(Renderer::Own, Kind::Plain));
@@ -184,6 +192,7 @@ impl Take {
             None => command,
         })?;
         walk(stage, &self.steps)?;
+        stage.turns(self.turns)?;
         rest(stage);
         let folder = folder.join(match self.keep {
             Keep::Cast => "recordings",
@@ -279,11 +288,11 @@ fn drawn_after(stage: &Stage, before: usize) {
 /// Waits until nothing more is drawn.
 fn rest(stage: &Stage) {
     let until = Instant::now() + ENOUGH;
-    while Instant::now() < until {
+    let mut quiet = 0;
+    while Instant::now() < until && quiet < 2 {
         let before = stage.terminal().written();
         stage.pass(REST);
-        if stage.terminal().written() == before {
-            break;
-        }
+        let same = stage.terminal().written() == before;
+        quiet = if same { quiet + 1 } else { 0 };
     }
 }
