@@ -117,13 +117,15 @@ fn squeezed(text: &str) -> String {
     text.chars().filter(|c| !c.is_whitespace()).collect()
 }
 
-/// Is the whole of this error in sight, its sign and its text?
+/// Is the whole of this error in sight, its sign and its text? And what a `⎿` belongs to: in the first row it may be
+/// a tool's output.
 pub(crate) fn shows_error(screen: &Screen, error: &str) -> bool {
     let rows: String = screen.rows.iter().map(|row| squeezed(&row.text)).collect();
     let error = squeezed(error);
-    ["●", "⎿", "⏺", "error:"]
-        .iter()
-        .any(|sign| rows.contains(&format!("{sign}{error}")))
+    ["●", "⎿", "⏺", "error:"].iter().any(|sign| {
+        let found = rows.find(&format!("{sign}{error}"));
+        found.is_some_and(|at| at > 0 || *sign != "⎿")
+    })
 }
 
 /// Is so little of the screen left that a prompt, and what stands below it, cannot be whole?
