@@ -57,14 +57,18 @@ impl Item {
     fn read(kind: &str, folder: &str, path: &Path) -> Self {
         let cast = Cast::read(path);
         let stem = path.file_stem().expect("a name").to_string_lossy();
-        let transcript = path.with_file_name(format!("{stem}.transcript.jsonl"));
-        let turn = std::fs::read(transcript)
+        let subject = stem.split('.').next().expect("a name");
+        // A state has one for all sizes of its window, unless each is a session of its own.
+        let transcript =
+            |name: &str| std::fs::read(path.with_file_name(format!("{name}.transcript.jsonl")));
+        let turn = transcript(&stem)
+            .or_else(|_| transcript(subject))
             .ok()
             .and_then(|bytes| transcript::last_turn(&bytes, true));
         Self {
             name: format!("{kind}/{folder}/{stem}"),
             version: folder.split('-').next().expect("a version").to_owned(),
-            subject: stem.split('.').next().expect("a name").to_owned(),
+            subject: subject.to_owned(),
             is_screen: kind == "screens",
             screen: Replay::last_screen(&cast),
             own: shadow(&cast),
@@ -205,35 +209,37 @@ fn judge(
     seen: &Seen,
     verdict: &'static str,
 ) -> Result<&'static str, String> {
+    let may = |words: &[String], word: &str| words.iter().any(|known| known == word);
     // The worst first: something that is not free must never be taken for it, nor an act come of it.
-    if verdict == "retry" && right.verdict != "retry" {
+    if verdict == "retry" && !may(&right.verdict, "retry") {
         return Err("a false act".into());
     }
-    if seen.prompt == Prompt::Free && right.prompt.iter().all(|prompt| prompt != "free") {
+    if seen.prompt == Prompt::Free && !may(&right.prompt, "free") {
         return Err("a false free".into());
     }
-    if verdict == "hands-off" && right.verdict == "leave" {
+    if verdict == "hands-off" && !may(&right.verdict, "hands-off") && !may(&right.verdict, "retry")
+    {
         return Err("a false error".into());
     }
     let cut = oracle::prompt_is_cut(&item.screen);
-    if !right.prompt.contains(&oracle::name(&seen.prompt)) && !cut {
+    if !may(&right.prompt, &oracle::name(&seen.prompt)) && !cut {
         return Err(format!("the prompt is not {:?}", right.prompt));
     }
-    if item.is_screen && seen.busy != right.busy && !cut {
-        return Err(format!("busy should be {}", right.busy));
+    if item.is_screen && !right.busy.contains(&seen.busy) && !cut {
+        return Err(format!("busy is not {:?}", right.busy));
     }
     let in_sight = item
         .error()
         .is_some_and(|error| oracle::shows_error(&item.screen, error));
-    if item.is_screen && in_sight && seen.class() != right.class {
-        return Err(format!("the error is not {}", right.class));
+    if item.is_screen && in_sight && !may(&right.class, &seen.class()) {
+        return Err(format!("the error is not {:?}", right.class));
     }
-    if verdict != right.verdict {
+    if !may(&right.verdict, verdict) {
         // A miss, unless there is nothing to find.
         return match (in_sight, cut) {
             (false, _) => Ok("the error is out of sight"),
             (true, true) => Ok("the prompt is out of sight"),
-            (true, false) => Err(format!("a miss: not {}", right.verdict)),
+            (true, false) => Err(format!("a miss: not {:?}", right.verdict)),
         };
     }
     Ok(verdict)

@@ -3,10 +3,15 @@
 mod alias;
 mod config;
 mod demo;
+mod doctor;
 pub mod explain;
 mod hook;
+mod journal;
+mod log;
 mod record;
 mod reference;
+mod stats;
+mod text;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -54,6 +59,9 @@ pub fn run(args: Vec<OsString>) -> Result<ExitCode, Error> {
         Some(("demo", _)) => demo::run(),
         Some(("explain", matches)) => explain::run(matches),
         Some(("hook", matches)) => hook::run(matches),
+        Some(("doctor", matches)) => doctor::run(matches.get_flag("json")),
+        Some(("log", matches)) => log::run(matches),
+        Some(("stats", matches)) => stats::run(matches),
         Some(("record", matches)) => record::run(matches),
         _ => print(reference::ctl().render_help().to_string().as_bytes()),
     }

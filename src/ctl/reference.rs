@@ -55,7 +55,62 @@ pub(super) fn ctl() -> Command {
         .subcommand(Command::new("demo").about("Show it at work, with no CLI, account or network"))
         .subcommand(explain())
         .subcommand(hook())
+        .subcommand(
+            Command::new("doctor")
+                .about("Look for what would keep it from working; exit code 1 on a problem, else 0")
+                .arg(json("the same as one JSON object")),
+        )
+        .subcommand(log())
         .subcommand(record())
+        .subcommand(stats())
+}
+
+fn json(what: &'static str) -> Arg {
+    Arg::new("json")
+        .long("json")
+        .action(ArgAction::SetTrue)
+        .help(what)
+}
+
+fn since() -> Arg {
+    Arg::new("since")
+        .long("since")
+        .value_name("SPAN")
+        .help("nothing older than this: 7d, 12h, 90m")
+}
+
+/// `claude-retry ctl log`.
+fn log() -> Command {
+    Command::new("log")
+        .about("Print the recent decisions from the log, in words")
+        .arg(since())
+        .arg(
+            Arg::new("number")
+                .short('n')
+                .value_name("NUMBER")
+                .value_parser(clap::value_parser!(u32))
+                .default_value_if("since", clap::builder::ArgPredicate::IsPresent, None)
+                .default_value(super::log::SHOWN)
+                .help("so many, the newest; with --since all"),
+        )
+        .arg(
+            Arg::new("witnesses")
+                .long("witnesses")
+                .short('w')
+                .action(ArgAction::SetTrue)
+                .help("with what each verdict was drawn from"),
+        )
+        .arg(json(
+            "the records as they were written, one JSON object a line",
+        ))
+}
+
+/// `claude-retry ctl stats`.
+fn stats() -> Command {
+    Command::new("stats")
+        .about("Print what the log adds up to: errors, resumes, time waited and saved")
+        .arg(since())
+        .arg(json("the same figures as one JSON object"))
 }
 
 /// `claude-retry ctl explain`.

@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 use unicode_width::UnicodeWidthStr;
 
-use super::prompt::{self, Layout, indent, is_blank, start_of_menu_row};
+use super::prompt::{self, Layout, asks_for_menu, indent, is_blank, start_of_menu_row};
 use super::wording::{self, Catalogue, Reading};
 use crate::term::screen::{Row, Screen};
 
@@ -278,6 +278,7 @@ fn find_drawn(screen: &Screen, floor: usize, catalogue: &Catalogue) -> Option<Ba
     let rows = &screen.rows;
     let cols = usize::from(screen.size.cols);
     let mut end = floor;
+    let asked = asks_for_menu(screen);
     let mut durations = 0;
     let mut finished = false;
     // Skip what stands between the conversation and the prompt.
@@ -286,7 +287,9 @@ fn find_drawn(screen: &Screen, floor: usize, catalogue: &Catalogue) -> Option<Ba
         let row = &rows[last];
         if is_blank(row) || is_at_right(row, cols) || is_note(row) {
             end = last;
-        } else if let Some(start) = start_of_menu_row(rows, last) {
+        } else if let Some(start) =
+            start_of_menu_row(rows, last, asked).or_else(|| start_of_tasks(rows, last))
+        {
             end = start;
         } else if let Some((start, more)) = start_of_duration(rows, last) {
             // There is never a second one.
@@ -384,7 +387,8 @@ fn slash_command(text: &str) -> Option<&str> {
 /// output or still without: the command's row. Such a command starts no turn; what stands above it still
 /// ends the conversation.
 fn start_of_local_command(rows: &[Row], last: usize, catalogue: &Catalogue) -> Option<usize> {
-    let (mut start, mut kind) = start_of_block(rows, last)?;
+    let (mut start, mut kind) =
+        start_of_block(rows, last).or_else(|| start_of_output(rows, last))?;
     while kind == Head::Elbow {
         let mut text = text_of(&rows[start]).to_owned();
         if let Some(next) = rows.get(start + 1).filter(|_| start < last) {
@@ -400,15 +404,44 @@ fn start_of_local_command(rows: &[Row], last: usize, catalogue: &Catalogue) -> O
     (kind == Head::User && !REWRITING_COMMANDS.contains(&name)).then_some(start)
 }
 
+/// The same of a command's output with blank rows in it.
+fn start_of_output(rows: &[Row], last: usize) -> Option<(usize, Head)> {
+    for start in (last.saturating_sub(MAX_ROWS - 1)..=last).rev() {
+        if head(&rows[start]) == Some(Head::Elbow) {
+            return Some((start, Head::Elbow));
+        }
+        if !is_blank(&rows[start]) && indent(&rows[start]) < ELBOW_TEXT_COL {
+            return None;
+        }
+    }
+    None
+}
+
 /// A row whose text stands at the right edge, alone: the effort, a time. In a narrow terminal some are longer
 /// than half a row: `● high · /effort`, `ctrl+g to edit in Vim`.
 fn is_at_right(row: &Row, cols: usize) -> bool {
-    const LONG: [&str; 2] = [" · /effort", "ctrl+g to edit in "];
     let width = row.text.width();
     let from = indent(row);
-    let long = || LONG.iter().any(|text| row.text.contains(text));
+    let long = || row.text.contains("ctrl+g to edit in ") || is_effort(row.text.trim_start());
     let at_edge = width + 10 >= cols && !is_blank(row);
     at_edge && (from >= cols / 2 || (from >= BULLET_TEXT_COL && long()))
+}
+
+/// `◐ medium · /effort`, its end maybe cut off.
+fn is_effort(text: &str) -> bool {
+    text.starts_with(['○', '◔', '◑', '◐', '◕', '●', '◉']) && text.contains(" · /e")
+}
+
+/// The head of the list of tasks, which 2.1.200 keeps above the prompt: `1 tasks (0 done, 1 open)`.
+static TASKS: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"^  \d+ tasks? \(\d").expect("the pattern compiles"));
+
+/// Where the list of tasks that ends at `last` begins.
+fn start_of_tasks(rows: &[Row], last: usize) -> Option<usize> {
+    let above = rows[..=last].iter().rposition(|row| {
+        is_blank(row) || indent(row) < BULLET_TEXT_COL || TASKS.is_match(&row.text)
+    })?;
+    TASKS.is_match(&rows[above].text).then_some(above)
 }
 
 /// A note of the prompt's own: `› Stashed (auto-restores after submit)`.

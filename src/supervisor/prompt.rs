@@ -60,10 +60,12 @@ impl Prompt {
 const TEXT_COL: usize = 2;
 
 /// Footer texts (below the prompt or at the bottom of a dialog) that mean that keys go elsewhere.
-const DIALOG_SIGNS: [&str; 13] = [
+const DIALOG_SIGNS: [&str; 15] = [
     "esc to cancel",
     "esc to exit",
     "esc to close",
+    "space to close",
+    "to go back",
     "esc to go back",
     "esc to return",
     "enter to confirm",
@@ -76,6 +78,9 @@ const DIALOG_SIGNS: [&str; 13] = [
     "continuing automatically at",
     "y/n",
 ];
+
+/// The end of the window's title in the view of agents, whose prompt begins another session.
+const AGENTS_TITLE: &str = "claude agents";
 
 /// Texts of the menus that belong to the prompt: history search, the panel of shortcuts.
 const MENU_SIGNS: [&str; 4] = [
@@ -141,7 +146,7 @@ pub fn read(screen: &Screen) -> Prompt {
         Layout::Rule(row) => read_below(&screen.rows[row..]),
         Layout::Plain(row) => read_plain(screen, row),
         Layout::Nothing if has_choices(&screen.rows) => Prompt::Dialog,
-        Layout::Nothing => Prompt::None,
+        Layout::Nothing => read_end(&screen.rows),
     }
 }
 
@@ -206,7 +211,8 @@ pub(super) fn is_blank(row: &Row) -> bool {
     row.text.chars().all(char::is_whitespace)
 }
 
-/// A rule over the whole width, from the first column on. A label may stand in it.
+/// A rule over the whole width, from the first column on. A label may stand in it, in a narrow terminal longer
+/// than what is left of the rule: `─── History 1/1 ────`.
 fn is_rule(row: &Row, cols: usize) -> bool {
     let mut chars = row.text.chars();
     let Some(line @ ('─' | '▔' | '━')) = chars.next() else {
@@ -221,7 +227,11 @@ fn is_rule(row: &Row, cols: usize) -> bool {
         drawn += usize::from(c == line);
     }
     let width = row.text.width();
-    row.text.ends_with(line) && width + 1 >= cols && drawn * 2 >= all
+    let labelled = || {
+        let side = [line; 3].iter().collect::<String>();
+        row.text.starts_with(&side) && row.text.ends_with(&side)
+    };
+    row.text.ends_with(line) && width + 1 >= cols && (drawn * 2 >= all || labelled())
 }
 
 /// The sign at the prompt's start, when a space stands behind it.
@@ -272,6 +282,9 @@ fn read_box(screen: &Screen, upper: usize, lower: usize) -> Prompt {
         Some('#' | '&') => return Prompt::Menu,
         _ => {}
     }
+    if screen.title.ends_with(AGENTS_TITLE) {
+        return Prompt::Dialog;
+    }
     match read_below(&screen.rows[lower + 1..]) {
         Prompt::None => {}
         other => return other,
@@ -305,15 +318,8 @@ fn cursor(screen: &Screen, upper: usize, lower: usize) -> Option<(usize, usize)>
         return None;
     }
     let inverse = |row: &Row| row.cells.iter().position(|cell| cell.inverse);
-    let in_box = (upper + 1..lower).find_map(|row| Some((row, inverse(&screen.rows[row])?)));
-    // An inverse blank at a row's end is not in the picture: it is the one that is nowhere else.
-    in_box.or_else(|| {
-        (row > lower
-            && screen.rows[lower..]
-                .iter()
-                .all(|row| inverse(row).is_none()))
-        .then_some((upper + 1, TEXT_COL))
-    })
+    // Where it is drawn nowhere, or elsewhere, the keys may go to something whose mark was cut off.
+    (upper + 1..lower).find_map(|row| Some((row, inverse(&screen.rows[row])?)))
 }
 
 /// The text typed into the box, rows by line feeds.
@@ -385,16 +391,22 @@ fn undimmed(row: &Row, from: usize) -> String {
 
 /// A slash or `@` menu drawn above the prompt's box (2.1.330 draws it there).
 fn has_menu_above(screen: &Screen, upper: usize) -> bool {
-    upper > 0 && start_of_menu_row(&screen.rows, upper - 1).is_some()
+    upper > 0 && start_of_menu_row(&screen.rows, upper - 1, false).is_some()
+}
+
+/// Is what is typed something that a menu is drawn for?
+pub(super) fn asks_for_menu(screen: &Screen) -> bool {
+    typed(screen).is_some_and(|text| text.starts_with('/') || text.contains('@'))
 }
 
 /// Where the entry of a menu whose last row this is begins: in a narrow terminal its description is broken.
-pub(super) fn start_of_menu_row(rows: &[Row], last: usize) -> Option<usize> {
+/// With `asked` the prompt asks for a menu: then it is enough to look a little like one (2.1.250).
+pub(super) fn start_of_menu_row(rows: &[Row], last: usize, asked: bool) -> Option<usize> {
     /// Deeper than any name begins; more rows than a description takes at 20 columns.
     const DESCRIPTION_COL: usize = 8;
     const MOST: usize = 6;
     for start in (last.saturating_sub(MOST)..=last).rev() {
-        if is_menu_row(&rows[start]) {
+        if is_menu_row(&rows[start], asked) {
             return Some(start);
         }
         if is_blank(&rows[start]) || indent(&rows[start]) < DESCRIPTION_COL {
@@ -405,13 +417,19 @@ pub(super) fn start_of_menu_row(rows: &[Row], last: usize) -> Option<usize> {
 }
 
 /// A row of the slash menu or of the file menu.
-fn is_menu_row(row: &Row) -> bool {
-    let Some(rest) = row.text.strip_prefix("  ") else {
+fn is_menu_row(row: &Row, asked: bool) -> bool {
+    let Some(behind) = row.text.strip_prefix("  ") else {
         return false;
     };
-    let Some(rest) = rest.strip_prefix("❯ ").or_else(|| rest.strip_prefix("  ")) else {
+    let marked = behind
+        .strip_prefix("❯ ")
+        .or_else(|| behind.strip_prefix("  "));
+    let Some(rest) = marked.or(asked.then_some(behind)) else {
         return false;
     };
+    if asked && rest.starts_with("No commands match") {
+        return true;
+    }
     match rest.chars().next() {
         Some('/') => rest[1..].starts_with(|c: char| c.is_alphanumeric()),
         Some('+' | '*' | '◇') => rest.chars().nth(1) == Some(' '),
@@ -427,7 +445,7 @@ fn read_below(rows: &[Row]) -> Prompt {
     let says = |signs: &[&str]| signs.iter().any(|sign| text.contains(sign));
     if says(&["showing detailed transcript"]) {
         Prompt::TranscriptView
-    } else if says(&MENU_SIGNS) {
+    } else if says(&MENU_SIGNS) || rows.iter().any(is_shortcuts) || is_search(rows) {
         Prompt::Menu
     } else if says(&DIALOG_SIGNS)
         || has_choices(rows)
@@ -437,6 +455,33 @@ fn read_below(rows: &[Row]) -> Prompt {
     } else {
         Prompt::None
     }
+}
+
+/// The first row of the panel of shortcuts, whose columns break every other sign in a narrow terminal.
+fn is_shortcuts(row: &Row) -> bool {
+    row.text.trim_start().starts_with("! for ")
+}
+
+/// `search prompts:` in a column that is too narrow for it.
+fn is_search(rows: &[Row]) -> bool {
+    let first = |row: &Row| row.text.split_whitespace().next().map(str::to_lowercase);
+    rows.windows(2).any(|pair| {
+        first(&pair[0]).as_deref() == Some("search")
+            && first(&pair[1]).as_deref() == Some("prompts:")
+    })
+}
+
+/// No rule and no prompt in sight: what the last rows say. (Above them may stand a conversation.)
+fn read_end(rows: &[Row]) -> Prompt {
+    const SHELL: &str = "! for shell mode";
+    let Some(last) = rows.iter().rposition(|row| !is_blank(row)) else {
+        return Prompt::None;
+    };
+    let end = &rows[last.saturating_sub(FOOTER_ROWS - 1)..=last];
+    if end.iter().any(|row| row.text.starts_with(SHELL)) {
+        return Prompt::Shell;
+    }
+    read_below(end)
 }
 
 /// A list of numbered choices with the mark at one of them: `❯ 1. Yes`.
@@ -451,18 +496,34 @@ fn has_choices(rows: &[Row]) -> bool {
     })
 }
 
-/// Screen-reader mode: the row begins with `$`.
+/// Column where what is typed begins in screen-reader mode.
+const SPOKEN_COL: u16 = 3;
+
+/// Rows of a footer in screen-reader mode, or of a view's last words.
+const FOOTER_ROWS: usize = 8;
+
+/// Screen-reader mode: the row begins with `$`. What the prompt is taken for stands in the rows above it: while
+/// the history is searched, `search prompts:`.
 fn read_plain(screen: &Screen, row: usize) -> Prompt {
     let text = plain_text(&screen.rows[row]);
     let (cursor_row, cursor_col) = screen.cursor;
     if usize::from(cursor_row) != row {
         return Prompt::Menu;
     }
+    let footer = &screen.rows[row.saturating_sub(FOOTER_ROWS)..row];
+    let says = |row: &Row| {
+        let text = row.text.to_lowercase();
+        MENU_SIGNS.iter().any(|sign| text.starts_with(sign))
+    };
+    if footer.iter().any(says) {
+        return Prompt::Menu;
+    }
     match text.chars().next() {
         Some('/' | '@') => Prompt::Menu,
         Some('!') => Prompt::Shell,
         Some(_) => Prompt::Draft(plain(&text)),
-        None if cursor_col == 1 => Prompt::Free,
+        // Behind the sign, or where text would begin (2.1.200).
+        None if matches!(cursor_col, 1 | SPOKEN_COL) => Prompt::Free,
         None => Prompt::Draft(String::new()),
     }
 }

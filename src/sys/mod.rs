@@ -1,6 +1,7 @@
 //! The imperative shell, unix only: the pty, the terminal, signals, files. It decides nothing about
 //! errors of the CLI; it feeds [`crate::supervisor::session::Session`] and performs what that answers.
 
+mod capabilities;
 mod clock;
 mod companion;
 mod debug_file;
@@ -33,9 +34,10 @@ use rustix::termios::isatty;
 use crate::config::Settings;
 use crate::supervisor::session::{ExitKind, TerminalTraits};
 
+pub use self::capabilities::{Answers, Mode, Unasked, ask as ask_terminal};
 pub use self::clock::unix_ms;
 pub use self::hook::{End, is_claimed, run as run_hook};
-pub use self::log::Log;
+pub use self::log::{Log, open_all as open_logs};
 pub use self::monitor::monitor;
 pub use self::program::{Found, find as find_program};
 pub use self::recorder::Recorder;
@@ -186,6 +188,15 @@ pub fn nested() -> bool {
     env(NESTED_VAR).is_some_and(|value| is_nested(&value, tty::name(io::stdin()).as_deref()))
 }
 
+/// Makes what a wrapper shares with the companion hook, and takes it away again: the folder that it was in.
+///
+/// # Errors
+///
+/// Why there would be no companion hook.
+pub fn probe_companion() -> io::Result<PathBuf> {
+    companion::Companion::probe()
+}
+
 /// Is `-p` / `--print` among the CLI's arguments? After `--` everything is a prompt.
 ///
 /// The short flag may stand behind other flags that take no value, as in `-cp`.
@@ -232,7 +243,7 @@ fn watchdog_env(settings: &Settings) -> impl Iterator<Item = (&'static str, &'st
 }
 
 /// The terminal as its environment describes it.
-fn traits() -> TerminalTraits {
+pub fn traits() -> TerminalTraits {
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
         .into_iter()
         .find_map(env)

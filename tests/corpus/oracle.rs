@@ -11,12 +11,12 @@ use claude_retry::term::screen::Screen;
 pub(crate) struct Right {
     /// The prompt: one of these.
     pub(crate) prompt: Vec<String>,
-    /// The CLI is at work.
-    pub(crate) busy: bool,
-    /// The class of the error on the screen, where there is one in sight.
-    pub(crate) class: String,
-    /// `retry`, `hands-off`, `leave`.
-    pub(crate) verdict: String,
+    /// The CLI is at work: one of these.
+    pub(crate) busy: Vec<bool>,
+    /// The class of the error on the screen, where there is one in sight: one of these.
+    pub(crate) class: Vec<String>,
+    /// `retry`, `hands-off`, `leave`: one of these.
+    pub(crate) verdict: Vec<String>,
 }
 
 /// `screens.json`, `scenarios.json` and `more.json`.
@@ -46,11 +46,12 @@ impl Table {
         let [prompt, busy, class, verdict] = words[..] else {
             panic!("{subject}: {line:?} is not `prompt busy class verdict`");
         };
+        let any = |words: &str| words.split('|').map(Into::into).collect();
         Right {
-            prompt: prompt.split('|').map(Into::into).collect(),
-            busy: busy == "busy",
-            class: class.into(),
-            verdict: verdict.into(),
+            prompt: any(prompt),
+            busy: busy.split('|').map(|word| word == "busy").collect(),
+            class: any(class),
+            verdict: any(verdict),
         }
     }
 
@@ -73,9 +74,9 @@ impl Table {
         }
         Right {
             prompt,
-            busy: false,
-            class: String::new(),
-            verdict: verdict.into(),
+            busy: vec![false],
+            class: Vec::new(),
+            verdict: vec![verdict.into()],
         }
     }
 }

@@ -18,6 +18,7 @@ const ESCAPE: Step = Press(Key::Escape);
 const UP: Step = Type("\x1b[A");
 const LEFT: Step = Type("\x1b[D");
 const SHIFT_TAB: Step = Type("\x1b[Z");
+const DOWN: Step = Type("\x1b[B");
 const PAGE_UP: Step = Type("\x1b[5~");
 
 const fn ctrl(letter: u8) -> Step {
@@ -35,6 +36,29 @@ const RESIZED: [&[(u16, u16)]; 7] = [
     &[(60, 50), (8, 120)],
     &[(24, 28), (6, 300)],
     &[(100, 80), (16, 64)],
+];
+/// Those of what looks like a prompt where a sign of the contrary may be cut off.
+const NARROW: &[(u16, u16)] = &[
+    (24, 20),
+    (30, 24),
+    (20, 28),
+    (24, 34),
+    (16, 40),
+    (12, 50),
+    (40, 30),
+    (60, 20),
+];
+/// The states that have such a sign.
+const SIGNED: [&str; 9] = [
+    "agents-view",
+    "help-panel",
+    "history-search",
+    "file-menu",
+    "slash-menu",
+    "shell-selected",
+    "side-question",
+    "queued",
+    "reader-slash",
 ];
 /// Sessions that start in a small window.
 const SMALL: [(u16, u16); 8] = [
@@ -171,7 +195,11 @@ pub(super) fn all(version: &'static str) -> Vec<Take> {
                 prepare: state.prepare,
                 before: Vec::new(),
                 steps: state.steps.clone(),
-                keep: Keep::Screens(RESIZED[turn % RESIZED.len()]),
+                keep: Keep::Screens(if SIGNED.contains(&state.name) {
+                    NARROW
+                } else {
+                    RESIZED[turn % RESIZED.len()]
+                }),
             });
         }
     }
@@ -410,7 +438,7 @@ fn drafts() -> Vec<State> {
             "draft-wide-wrapped",
             &[
                 Type(
-                    "長い草稿は箱の幅より長くなければならない、だからもう少し書く。そして最後まで書き続ける、",
+                    "長い草稿は箱の幅より長くなければならない、だからもう少し書く。そして最後まで書き続ける ab",
                 ),
                 See(&["ab"]),
                 Type("行がいくつも要るから。 ok"),
@@ -485,6 +513,22 @@ fn modes_and_menus() -> Vec<State> {
                 See(&["hel"]),
             ],
         ),
+        State::new(
+            "shell-selected",
+            in_background(),
+            vec![Ask("hello there"), Failed, FREE, DOWN],
+        ),
+        failed("thinking-key", &[Type("\x1bt")]),
+        failed("model-key", &[Type("\x1bp")]),
+        failed("tasks-key", &[ctrl(b't')]),
+        failed(
+            "side-question",
+            &[Type("/btw why"), See(&["/btw why"]), ENTER],
+        ),
+        failed(
+            "editor-key",
+            &[Type("a draft"), Prompt("a draft"), ctrl(b'g')],
+        ),
         failed("help-panel", &[Type("?"), See(&["for commands"])]),
     ]
 }
@@ -558,10 +602,10 @@ fn dialogs() -> Vec<State> {
         command("resume", "/resume", selects),
         command("permissions", "/permissions", selects).once(),
         command("memory-dialog", "/memory", selects).once(),
-        command("agents", "/agents", selects).once(),
+        command("agents", "/agents", &["Esc", "esc", "has been removed"]).once(),
         command("theme", "/theme", selects).once(),
         command("hooks", "/hooks", selects).once(),
-        command("mcp", "/mcp", selects).once(),
+        command("mcp", "/mcp", &["Esc", "esc", "No MCP servers"]).once(),
         command("help", "/help", selects).once(),
         command("status", "/status", selects).once(),
         command("effort", "/effort", selects).once(),
@@ -621,16 +665,20 @@ fn questions() -> Vec<State> {
                 "options": [{"label": "Left", "description": "To the sea"}, {"label": "Right", "description": "To the hills"}]}]}),
             &["Which way?", "Error"],
         ),
-        asked(
+        failed_in(
             "plan-approval",
-            "ExitPlanMode",
-            json!({"plan": "# Plan\n\n1. Build\n2. Paint"}),
+            answers([
+                Answer::throttle(),
+                Answer::tool(
+                    "ExitPlanMode",
+                    json!({"plan": "# Plan\n\n1. Build\n2. Paint"}),
+                ),
+            ])
+            .args(&["--permission-mode", "plan"]),
             &[
-                "Would you like to proceed",
-                "Ready to code",
-                "Error",
-                "plan mode",
-                "done.",
+                Ask("continue"),
+                Turns(2),
+                See(&["proceed", "Ready to code", "Exit plan"]),
             ],
         ),
     ]
@@ -675,7 +723,11 @@ fn at_work() -> Vec<State> {
         failed_in(
             "interrupted",
             gated(),
-            &then(&[See(&["interrupt", "…"]), ESCAPE, See(&["nterrupted"])]),
+            &then(&[
+                See(&["interrupt", "…"]),
+                ESCAPE,
+                See(&["nterrupted", "❯ continue"]),
+            ]),
         ),
         failed_in(
             "busy-slash",
@@ -703,12 +755,6 @@ fn first_screens() -> Vec<State> {
     vec![
         State::new("trust", throttled(), vec![See(&["trust"])]).prepared(untrusted),
         State::new(
-            "onboarding",
-            no_token(),
-            vec![See(&["style", "theme", "get started"])],
-        )
-        .prepared(never_started),
-        State::new(
             "not-logged-in",
             no_token(),
             vec![
@@ -733,10 +779,6 @@ fn untrusted(home: &Path) -> std::io::Result<()> {
     change_state(home, |state| state["projects"] = json!({}))
 }
 
-fn never_started(home: &Path) -> std::io::Result<()> {
-    change_state(home, |state| *state = json!({}))
-}
-
 /// Drawn for a screen reader.
 fn screen_reader() -> Vec<State> {
     let spoken = |name, steps: &[Step]| {
@@ -747,6 +789,7 @@ fn screen_reader() -> Vec<State> {
     vec![
         spoken("reader-free", &[]),
         spoken("reader-draft", &[Type("my draft"), Prompt("my draft")]),
+        spoken("reader-blank", &[Type(" ")]),
         spoken("reader-shell", &[Type("!"), See(&["!"])]),
         spoken("reader-slash", &[Type("/"), See(&["/"])]),
         spoken(

@@ -222,14 +222,14 @@ impl Take {
             (Keep::Screens(sizes), None) => {
                 let this = stem(self.name, size);
                 keep(stage.screen(), &scrub, &title, &folder, &this)?;
-                write_transcript(&this)?;
+                // One for all sizes: nothing happens in between.
+                write_transcript(if sizes.is_empty() { &this } else { self.name })?;
                 for &(rows, columns) in sizes {
                     let before = stage.terminal().written();
                     stage.resize(rows, columns)?;
                     drawn_after(stage, before);
                     let stem = stem(self.name, (rows.into(), columns.into()));
                     keep(stage.screen(), &scrub, &title, &folder, &stem)?;
-                    write_transcript(&stem)?;
                 }
                 Ok(())
             }
