@@ -210,6 +210,14 @@ fn a_spoken_history_search_is_no_free_prompt() {
     assert!(banner::find(&searched).is_some());
 }
 
+/// It has no glyph there, and may have had no room in the row above.
+#[test]
+fn a_spoken_line_of_a_finished_turn_is_no_rest_of_the_error() {
+    let text = format!("you: hi\nerror: {BANNER} · Rate limit\nBaked for 0s · done 7:05 PM\n$");
+    let found = banner::find(&draw(Size::new(6, COLS), &text, (3, 1))).expect("an error");
+    assert_eq!(found.text, format!("{BANNER} · Rate limit"));
+}
+
 #[test]
 fn a_spoken_prompt_is_free_with_the_cursor_where_text_begins() {
     let at = |col| {
