@@ -39,6 +39,10 @@ ci:
 streams:
     CLAUDE_RETRY_STREAMS=200000 cargo test --release --test compositor
 
+# Each fuzz target for so many seconds, from seeds made of the recordings; targets may be named behind.
+fuzz seconds="60" *targets:
+    scripts/fuzz {{seconds}} {{targets}}
+
 # What the bar looks like, with no CLI, no account and no network.
 demo:
     cargo run --release -- ctl demo

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::settings::{SETTINGS, Setting, setting};
+pub(crate) use self::value::span;
 pub use self::wordings::show as show_wordings;
 use crate::error::{Error, Origin, nearest};
 use crate::supervisor::wording::{Catalogue, Class};

@@ -5,6 +5,7 @@
 //! [`supervisor`] (the decisions; no clock, no file, no descriptor), [`sys`] (the shell that
 //! performs them).
 
+pub mod cast;
 pub mod cli;
 pub mod config;
 pub mod ctl;
@@ -40,25 +41,36 @@ fn execute(args: Vec<OsString>) -> Result<ExitCode, Error> {
         cli::Command::Help => ctl::print(ctl::help().as_bytes()),
         cli::Command::Version => ctl::print(ctl::version().as_bytes()),
         cli::Command::Ctl(args) => ctl::run(args),
-        cli::Command::Run { flags, args } => {
-            let resolved = config::resolve(&config::sources(flags)?)?;
-            let origin = resolved.origin("program");
-            sys::launch(resolved.settings, &args).map_err(|error| match error {
-                LaunchError::ProgramNotFound { program } => {
-                    Error::ProgramNotFound { program, origin }
-                }
-                LaunchError::ProgramNotExecutable { program, reason } => {
-                    Error::ProgramNotExecutable {
-                        program,
-                        origin,
-                        reason,
-                    }
-                }
-                LaunchError::ProgramIsOurselves { program } => {
-                    Error::ProgramIsOurselves { program, origin }
-                }
-                LaunchError::Own(what) => Error::Own(what),
-            })
-        }
+        cli::Command::Run { flags, args } => wrap(flags, &args, &mut None),
     }
+}
+
+/// Runs the CLI under the wrapper, recorded where there is a recorder.
+pub(crate) fn wrap(
+    flags: Vec<(&'static config::Setting, String)>,
+    args: &[OsString],
+    recorder: &mut Option<sys::Recorder>,
+) -> Result<ExitCode, Error> {
+    let resolved = config::resolve(&config::sources(flags)?)?;
+    let origin = resolved.origin("program");
+    if let Some(recorder) = recorder {
+        recorder.keep_settings(&resolved.settings);
+    }
+    let ended = if recorder.is_some() {
+        sys::record(resolved.settings, args, recorder)
+    } else {
+        sys::launch(resolved.settings, args)
+    };
+    ended.map_err(|error| match error {
+        LaunchError::ProgramNotFound { program } => Error::ProgramNotFound { program, origin },
+        LaunchError::ProgramNotExecutable { program, reason } => Error::ProgramNotExecutable {
+            program,
+            origin,
+            reason,
+        },
+        LaunchError::ProgramIsOurselves { program } => {
+            Error::ProgramIsOurselves { program, origin }
+        }
+        LaunchError::Own(what) => Error::Own(what),
+    })
 }

@@ -1,81 +1,21 @@
 //! Every recording of the real CLI, replayed through the session under a fake clock: whole, byte by byte,
 //! and in seeded random chunks, with the same decision each time, and the one that the scenario asks for.
 
-#[path = "support/cast.rs"]
-mod cast;
-#[path = "support/world.rs"]
-mod world;
-
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-use cast::{Cast, Kind};
-use claude_retry::config::{BarMode, Jitter, Settings};
-use claude_retry::supervisor::retry::State;
-use claude_retry::supervisor::session::Event;
-use claude_retry::supervisor::transcript::{self, Report};
+use claude_retry::cast::{Cast, What};
+use claude_retry::config::{Jitter, Settings};
+use claude_retry::ctl::explain::decision::{Outcome, decisions};
+use claude_retry::ctl::explain::lines::Lines;
+use claude_retry::ctl::explain::replay::{Replay, clock_of};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use world::{Outside, World};
 
 /// Longer than any scenario goes on after its error, so that the recording ends within the wait.
 const WAIT: Duration = Duration::from_secs(90);
-
-/// The recorded transcript, line by line as its times say.
-struct Recorded {
-    lines: Vec<(u64, String)>,
-    none: bool,
-}
-
-impl Recorded {
-    fn read(path: &Path) -> Self {
-        let text = std::fs::read_to_string(path).unwrap_or_default();
-        let mut at = 0;
-        let lines: Vec<_> = text
-            .lines()
-            .map(|line| {
-                if let Some(time) = time_of(line) {
-                    at = time;
-                }
-                (at, format!("{line}\n"))
-            })
-            .collect();
-        Self {
-            none: lines.is_empty(),
-            lines,
-        }
-    }
-
-    fn first_user(&self) -> Option<u64> {
-        self.lines
-            .iter()
-            .find(|(_, line)| line.contains("\"type\":\"user\""))
-            .map(|(at, _)| *at)
-    }
-}
-
-fn time_of(line: &str) -> Option<u64> {
-    let value: serde_json::Value = serde_json::from_str(line).ok()?;
-    let time: jiff::Timestamp = value["timestamp"].as_str()?.parse().ok()?;
-    u64::try_from(time.as_millisecond()).ok()
-}
-
-impl Outside for Recorded {
-    fn transcript(&mut self, unix_ms: u64) -> Report {
-        if self.none {
-            return Report::Unknown;
-        }
-        let seen: String = self
-            .lines
-            .iter()
-            .filter(|(at, _)| *at <= unix_ms)
-            .map(|(_, line)| line.as_str())
-            .collect();
-        transcript::last_turn(seen.as_bytes(), true).map_or(Report::Pending, Report::Turn)
-    }
-}
 
 #[derive(Clone, Copy, Debug)]
 enum Cut {
@@ -86,108 +26,98 @@ enum Cut {
 
 /// What the session made of a recording: the decision, and how it got there.
 fn replay(path: &Path, cut: Cut) -> (String, Vec<String>) {
-    let cast = Cast::read(path);
-    let outside = Recorded::read(&path.with_extension("transcript.jsonl"));
-    let entered = cast
-        .events
-        .iter()
-        .find(|event| event.kind == Kind::Input && event.data == b"\r")
-        .map_or(Duration::ZERO, |event| event.at);
-    let resumed = path.file_stem().is_some_and(|name| name == "resumed-error");
-    let wall0 = match outside.first_user() {
-        // The recording holds the second run only; the error was in the first.
-        Some(at) if resumed => at + 5_000,
-        Some(at) => at - u64::try_from(entered.as_millis()).expect("a short recording"),
-        None => world::WALL,
-    };
+    let cast = Cast::read(&std::fs::read(path).expect("a recording")).expect("an asciicast");
+    let lines = std::fs::read_to_string(path.with_extension("transcript.jsonl"))
+        .ok()
+        .map(|text| Lines::read(&text).expect("a transcript"))
+        .filter(|lines| !lines.is_empty());
     let settings = Settings {
         base: WAIT,
         cap: WAIT,
         jitter: Jitter::None,
-        bar: BarMode::Off,
         ..Settings::default()
     };
-    let mut world = World::new(settings, cast.size, wall0, outside);
+    let (wall0, _) = clock_of(&cast, lines.as_ref());
+    let mut replay = Replay::new(&cast, lines.as_ref(), &settings, wall0);
     let mut rng = StdRng::seed_from_u64(if let Cut::Random(seed) = cut { seed } else { 0 });
-    let mut drawn = 0;
+    replay.play(|len| match cut {
+        Cut::Whole => len,
+        Cut::Bytes => 1,
+        Cut::Random(_) => rng.random_range(1..=len),
+    });
+    // Nothing was written but what the child and the user wrote.
+    let (mut drawn, mut typed) = (Vec::new(), Vec::new());
     for event in &cast.events {
-        world.run_until(event.at);
-        if event.kind == Kind::Input {
-            world.event(Event::UserInput(&event.data));
-            continue;
-        }
-        drawn += event.data.len();
-        let mut rest = &event.data[..];
-        while !rest.is_empty() {
-            let n = match cut {
-                Cut::Whole => rest.len(),
-                Cut::Bytes => 1,
-                Cut::Random(_) => rng.random_range(1..=rest.len()),
-            };
-            world.event(Event::ChildOutput(&rest[..n]));
-            rest = &rest[n..];
+        match &event.what {
+            What::Output(bytes) => drawn.extend_from_slice(bytes),
+            What::Input(bytes) => typed.extend_from_slice(bytes),
+            _ => {}
         }
     }
-    // Nothing was written but what the child and the user wrote.
-    let typed: usize = cast
-        .events
-        .iter()
-        .filter(|event| event.kind == Kind::Input)
-        .map(|event| event.data.len())
-        .sum();
-    assert_eq!(
-        world.tty.len(),
-        drawn,
+    assert!(
+        replay.tty == drawn,
         "{}: the terminal's bytes",
         path.display()
     );
-    assert_eq!(
-        world.child.len(),
-        typed,
+    assert!(
+        replay.child == typed,
         "{}: the child's bytes",
         path.display()
     );
 
-    world.run_for(WAIT + Duration::from_secs(10));
-    let pasted = String::from_utf8_lossy(&world.child[typed..]).contains("continue");
-    let held = matches!(world.session.state(), State::HoldingOff { .. });
-    let decision = match (pasted, held) {
-        (true, _) => "retry",
-        (false, true) => "hands-off",
-        (false, false) => "leave",
+    replay.run_on();
+    let decision = match decisions(&replay.steps).last().map(|last| &last.outcome) {
+        Some(Outcome::WouldType { .. }) => "retry",
+        Some(Outcome::HoldsOff(_)) => "hands-off",
+        _ => "leave",
     };
-    let steps = world
-        .log
+    let steps = replay
+        .steps
         .iter()
-        .filter(|record| record["event"] != "turn-ok")
+        .map(|step| &step.record)
+        .filter(|record| record["event"] != "turn-ok" && record["event"] != "recording-ends")
         .map(|record| {
             let reason = record["reason"]
                 .as_str()
                 .map_or(String::new(), |r| format!(": {r}"));
             format!("{}{reason}", record["event"].as_str().unwrap_or("?"))
         })
-        .take_while(|step| !step.starts_with("typing"))
+        .take_while(|step| step != "would-type")
         .collect();
     (decision.to_owned(), steps)
 }
 
 fn recordings() -> Vec<(String, String, std::path::PathBuf)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/recordings");
-    let mut all = Vec::new();
-    for version in ["2.1.145", "2.1.145-full", "2.1.330", "2.1.330-full"] {
-        let mut casts: Vec<_> = std::fs::read_dir(root.join(version))
-            .expect("the fixtures are there")
+    let inside = |folder: &Path| {
+        let entries = std::fs::read_dir(folder).expect("a folder");
+        let mut paths: Vec<_> = entries
             .map(|entry| entry.expect("readable").path())
-            .filter(|path| path.extension().is_some_and(|ext| ext == "cast"))
             .collect();
-        casts.sort();
-        for path in casts {
-            let name = path
-                .file_stem()
-                .expect("a name")
-                .to_string_lossy()
-                .into_owned();
-            all.push((version.to_owned(), name, path));
+        paths.sort();
+        paths
+    };
+    let name = |path: &Path| {
+        path.file_stem()
+            .expect("a name")
+            .to_string_lossy()
+            .into_owned()
+    };
+    let mut all = Vec::new();
+    for folder in inside(&root).iter().filter(|path| path.is_dir()) {
+        // Its wordings and its prompt are older than what is supported.
+        let version = folder
+            .file_name()
+            .expect("a name")
+            .to_string_lossy()
+            .into_owned();
+        if version == "2.0.76" {
+            continue;
+        }
+        for path in inside(folder) {
+            if path.extension().is_some_and(|ext| ext == "cast") {
+                all.push((version.clone(), name(&path), path));
+            }
         }
     }
     assert!(all.len() > 100, "only {} recordings", all.len());

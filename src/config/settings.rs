@@ -53,6 +53,23 @@ impl Setting {
         toml_text(self.example)
     }
 
+    /// Its value in these settings, as behind its flag.
+    pub fn as_flag(&self, settings: &Settings) -> String {
+        let text = format!("value = {}", self.show(settings));
+        match toml::from_str::<toml::Table>(&text)
+            .as_ref()
+            .map(|table| &table["value"])
+        {
+            Ok(toml::Value::String(text)) => text.clone(),
+            Ok(toml::Value::Array(values)) => {
+                let values: Vec<_> = values.iter().filter_map(toml::Value::as_str).collect();
+                values.join(",")
+            }
+            Ok(value) => value.to_string(),
+            Err(_) => self.show(settings),
+        }
+    }
+
     /// Its value in these settings, as the file has it.
     pub fn show(&self, settings: &Settings) -> String {
         (self.show)(settings)

@@ -27,19 +27,45 @@ pub(super) fn of_toml(value: &DeValue<'_>) -> Option<String> {
     }
 }
 
+/// The units of a duration, in milliseconds, the larger ones first.
+const UNITS: &[(&str, u64)] = &[("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
+/// Those of a span of the past.
+const SPAN_UNITS: &[(&str, u64)] = &[
+    ("w", 7 * 86_400_000),
+    ("d", 86_400_000),
+    ("h", 3_600_000),
+    ("m", 60_000),
+    ("s", 1000),
+];
+/// No log is older.
+const SPAN_AT_MOST: Duration = Duration::from_hours(24 * 3660);
+
 /// Reads `500ms`, `30s`, `2m`, `1h30m`.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let remedy = || "write a duration such as 500ms, 30s, 2m or 1h30m".to_owned();
-    let mut rest = text.trim();
-    let mut total = Duration::ZERO;
-    if rest.is_empty() {
-        return Err(remedy());
+    let total = sum_of_units(text, UNITS).ok_or_else(remedy)?;
+    if total.is_zero() || total > DAY {
+        return Err("write a duration from 1ms to 24h".into());
     }
-    // Each unit at most once, the larger ones first.
-    let mut units = &[("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)][..];
+    Ok(total)
+}
+
+/// Reads a span of the past: `7d`, `12h`, `90m`, `1d12h`.
+pub(crate) fn span(text: &str) -> Option<Duration> {
+    sum_of_units(text, SPAN_UNITS).filter(|span| !span.is_zero() && *span <= SPAN_AT_MOST)
+}
+
+/// Numbers with units, each unit at most once, the larger ones first.
+fn sum_of_units(text: &str, units: &[(&str, u64)]) -> Option<Duration> {
+    let mut rest = text.trim();
+    if rest.is_empty() {
+        return None;
+    }
+    let mut total = Duration::ZERO;
+    let mut units = units;
     while !rest.is_empty() {
         let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-        let number: u64 = rest[..digits].parse().map_err(|_| remedy())?;
+        let number: u64 = rest[..digits].parse().ok()?;
         rest = &rest[digits..];
         let letters = rest.len()
             - rest
@@ -47,19 +73,12 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
                 .len();
         let at = units
             .iter()
-            .position(|(unit, _)| *unit == &rest[..letters])
-            .ok_or_else(remedy)?;
+            .position(|(unit, _)| *unit == &rest[..letters])?;
         rest = &rest[letters..];
-        let millis = number.checked_mul(units[at].1).ok_or_else(remedy)?;
-        total = total
-            .checked_add(Duration::from_millis(millis))
-            .ok_or_else(remedy)?;
+        total = total.checked_add(Duration::from_millis(number.checked_mul(units[at].1)?))?;
         units = &units[at + 1..];
     }
-    if total.is_zero() || total > DAY {
-        return Err("write a duration from 1ms to 24h".into());
-    }
-    Ok(total)
+    Some(total)
 }
 
 /// Writes a duration as [`duration`] reads it.
@@ -112,5 +131,26 @@ pub(super) fn message(text: &str) -> Result<String, String> {
         Err("it must not begin or end with a blank".into())
     } else {
         Ok(text.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_may_have_days_and_no_milliseconds() {
+        let hours = |hours| Some(Duration::from_hours(hours));
+        assert_eq!(span("7d"), hours(7 * 24));
+        assert_eq!(span("1w"), hours(7 * 24));
+        assert_eq!(span("12h"), hours(12));
+        assert_eq!(span(" 1d12h "), hours(36));
+        assert_eq!(span("90m"), Some(Duration::from_mins(90)));
+        for bad in [
+            "", "7", "d", "7days", "0d", "-1d", "1h1d", "1d1d", "5ms", "9999999w", "1.5d",
+        ] {
+            assert_eq!(span(bad), None, "{bad}");
+        }
+        assert!(duration("1d").is_err());
     }
 }

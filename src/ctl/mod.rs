@@ -3,8 +3,15 @@
 mod alias;
 mod config;
 mod demo;
+mod doctor;
+pub mod explain;
 mod hook;
+mod journal;
+mod log;
+mod record;
 mod reference;
+mod stats;
+mod text;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -30,11 +37,12 @@ pub fn run(args: Vec<OsString>) -> Result<ExitCode, Error> {
     if let Some(args) = hook::run::asked_for(&args) {
         return hook::run::run(args);
     }
+    let records = args.first().is_some_and(|verb| verb == "record");
     let matches = match reference::ctl()
         .try_get_matches_from(std::iter::once("claude-retry ctl".into()).chain(args))
     {
         Ok(matches) => matches,
-        Err(error) => return usage(&error),
+        Err(error) => return usage(&error, records),
     };
     match matches.subcommand() {
         Some(("config", matches)) => config::print(matches.get_flag("wordings")),
@@ -49,13 +57,18 @@ pub fn run(args: Vec<OsString>) -> Result<ExitCode, Error> {
             alias::print(matches.get_one::<String>("shell").map(String::as_str))
         }
         Some(("demo", _)) => demo::run(),
+        Some(("explain", matches)) => explain::run(matches),
         Some(("hook", matches)) => hook::run(matches),
+        Some(("doctor", matches)) => doctor::run(matches.get_flag("json")),
+        Some(("log", matches)) => log::run(matches),
+        Some(("stats", matches)) => stats::run(matches),
+        Some(("record", matches)) => record::run(matches),
         _ => print(reference::ctl().render_help().to_string().as_bytes()),
     }
 }
 
 /// clap's words: help goes to stdout, anything else is one line of ours.
-fn usage(error: &clap::Error) -> Result<ExitCode, Error> {
+fn usage(error: &clap::Error, records: bool) -> Result<ExitCode, Error> {
     let text = error.to_string();
     if matches!(
         error.kind(),
@@ -71,9 +84,12 @@ fn usage(error: &clap::Error) -> Result<ExitCode, Error> {
     let line = lines.join("; ").replace("error: ", "").replace(":; ", ": ");
     let line = line.replace("For more information, try '--help'.", "");
     let line = line.trim_end_matches([' ', ';', '.']);
-    Err(Error::Usage(format!(
-        "{line}; `claude-retry ctl --help` lists the verbs"
-    )))
+    let remedy = if records && error.kind() == ErrorKind::UnknownArgument {
+        "claude's arguments go behind --, as in `claude-retry ctl record -- --resume abc`"
+    } else {
+        "`claude-retry ctl --help` lists the verbs"
+    };
+    Err(Error::Usage(format!("{line}; {remedy}")))
 }
 
 /// Writes to stdout; a reader that has enough is no failure.

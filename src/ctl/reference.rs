@@ -2,7 +2,9 @@
 //!
 //! Only `ctl` is parsed by it; the other arguments are claude's (see [`crate::cli`]).
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, Command};
@@ -51,7 +53,96 @@ pub(super) fn ctl() -> Command {
                 .arg(shells()),
         )
         .subcommand(Command::new("demo").about("Show it at work, with no CLI, account or network"))
+        .subcommand(explain())
         .subcommand(hook())
+        .subcommand(
+            Command::new("doctor")
+                .about("Look for what would keep it from working; exit code 1 on a problem, else 0")
+                .arg(json("the same as one JSON object")),
+        )
+        .subcommand(log())
+        .subcommand(record())
+        .subcommand(stats())
+}
+
+fn json(what: &'static str) -> Arg {
+    Arg::new("json")
+        .long("json")
+        .action(ArgAction::SetTrue)
+        .help(what)
+}
+
+fn since() -> Arg {
+    Arg::new("since")
+        .long("since")
+        .value_name("SPAN")
+        .help("nothing older than this: 7d, 12h, 90m")
+}
+
+/// `claude-retry ctl log`.
+fn log() -> Command {
+    Command::new("log")
+        .about("Print the recent decisions from the log, in words")
+        .arg(since())
+        .arg(
+            Arg::new("number")
+                .short('n')
+                .value_name("NUMBER")
+                .value_parser(clap::value_parser!(u32))
+                .default_value_if("since", clap::builder::ArgPredicate::IsPresent, None)
+                .default_value(super::log::SHOWN)
+                .help("so many, the newest; with --since all"),
+        )
+        .arg(
+            Arg::new("witnesses")
+                .long("witnesses")
+                .short('w')
+                .action(ArgAction::SetTrue)
+                .help("with what each verdict was drawn from"),
+        )
+        .arg(json(
+            "the records as they were written, one JSON object a line",
+        ))
+}
+
+/// `claude-retry ctl stats`.
+fn stats() -> Command {
+    Command::new("stats")
+        .about("Print what the log adds up to: errors, resumes, time waited and saved")
+        .arg(since())
+        .arg(json("the same figures as one JSON object"))
+}
+
+/// `claude-retry ctl explain`.
+fn explain() -> Command {
+    let path = |name: &'static str| Arg::new(name).value_parser(clap::value_parser!(PathBuf));
+    let flag = |name: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue);
+    Command::new("explain")
+        .about("Tell from a recording what it decides, and why")
+        .arg(
+            path("file")
+                .value_name("FILE")
+                .required(true)
+                .help("an asciicast v2 or v3, or, with --size, a raw capture"),
+        )
+        .arg(
+            path("transcript")
+                .long("transcript")
+                .value_name("FILE")
+                .help("the session's transcript; else FILE's name with .transcript.jsonl for .cast, if it is there"),
+        )
+        .arg(
+            Arg::new("size")
+                .long("size")
+                .value_name("COLSxROWS")
+                .help("the terminal's size, for a raw capture"),
+        )
+        .arg(flag("screen").help("show the screen at each verdict"))
+        .arg(flag("json").help("print one JSON object a line"))
+        .arg(
+            flag("my-settings")
+                .help("decide by your settings, not by those that a recording of our own was made with"),
+        )
 }
 
 /// `claude-retry ctl hook`.
@@ -90,6 +181,32 @@ fn hook() -> Command {
         ))
         // What Claude Code runs. It is not parsed here: see `hook::answer`.
         .subcommand(Command::new("run").hide(true))
+}
+
+/// `claude-retry ctl record`.
+fn record() -> Command {
+    let flag = |name: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue);
+    Command::new("record")
+        .about("Run the CLI as claude-retry does, and record it for `ctl explain` or a bug report")
+        .override_usage("claude-retry ctl record [OPTIONS] [-- [--retry-NAME VALUE]... [claude's arguments]...]")
+        .arg(
+            Arg::new("output")
+                .long("output")
+                .short('o')
+                .value_name("FILE")
+                .value_parser(clap::value_parser!(PathBuf))
+                .help("the asciicast to write [claude-retry-<time>.cast]; the transcript goes beside it, without its text"),
+        )
+        .arg(flag("input").help("keep what is typed as it is; else each character of text becomes x"))
+        .arg(flag("overwrite").help("replace files that are there already"))
+        .arg(
+            Arg::new("args")
+                .value_name("claude's arguments")
+                .num_args(0..)
+                .last(true)
+                .value_parser(clap::value_parser!(OsString))
+                .help("as behind claude-retry, --retry-… flags first"),
+        )
 }
 
 /// All of `claude-retry`, for the documentation only.

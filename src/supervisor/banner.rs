@@ -371,7 +371,7 @@ fn owner(rows: &[Row], start: usize, cols: usize) -> Owner<'_> {
     match head {
         Head::User => slash_command(text).map_or(Owner::User, Owner::Command),
         Head::Shell => Owner::Shell,
-        Head::Bullet if TOOL_CALL.is_match(text) => Owner::Tool,
+        Head::Bullet if is_tool_call(&rows[first..=above]) => Owner::Tool,
         // The second `⎿` below a tool's call is the error of the turn (2.1.145), not the tool's output;
         // below a shell command it would still be output.
         Head::Elbow => match owner(rows, first, cols) {
@@ -380,6 +380,16 @@ fn owner(rows: &[Row], start: usize, cols: usize) -> Owner<'_> {
         },
         Head::Bullet => Owner::Message,
     }
+}
+
+/// The call's own name may be broken into rows, that of a server's tool in a narrow terminal.
+fn is_tool_call(block: &[Row]) -> bool {
+    let mut text = text_of(&block[0]).trim_end().to_owned();
+    for row in &block[1..] {
+        text.push(' ');
+        text.push_str(row.text.trim());
+    }
+    TOOL_CALL.is_match(&text)
 }
 
 /// The name of the slash command in a line of the user's.

@@ -126,6 +126,10 @@ impl Typing {
             // back only when the message was seen before, or at the limit.
             let over = now >= undo.since + UNDO || now >= self.pasted_at + LIMIT;
             return if over || (self.seen && shown == Shown::Empty) {
+                // A dialog that was open for a moment may have swallowed the undo.
+                if shown == Shown::Message {
+                    child.extend_from_slice(CTRL_U);
+                }
                 Outcome::Undone(undo.why, std::mem::take(&mut self.held))
             } else {
                 self.seen |= shown == Shown::Message;
@@ -256,6 +260,17 @@ mod tests {
         );
         let outcome = typing.look(MS(40), Shown::Empty, &mut child);
         assert_eq!(outcome, Outcome::Undone(Why::UserTyped, b"x".to_vec()));
+    }
+
+    #[test]
+    fn an_undo_that_was_swallowed_is_done_again_before_the_users_keys() {
+        let (mut typing, mut child) = begun();
+        typing.hold(MS(50), b"x", true, &mut child);
+        typing.look(MS(60), Shown::Other, &mut child);
+        assert_eq!(child, CTRL_U);
+        let outcome = typing.look(MS(50) + UNDO, Shown::Message, &mut child);
+        assert_eq!(outcome, Outcome::Undone(Why::UserTyped, b"x".to_vec()));
+        assert_eq!(child, b"\x15\x15");
     }
 
     #[test]

@@ -80,6 +80,21 @@ impl Companion {
         Folder::in_first(&places(), Self::start_in)
     }
 
+    /// Starts one and takes it away again: the place of its folder.
+    ///
+    /// # Errors
+    ///
+    /// As [`Companion::start`]; also without a runtime to be had.
+    pub(super) fn probe() -> io::Result<PathBuf> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let _inside = runtime.enter();
+        let companion = Self::start()?;
+        let folder = companion.folder.path();
+        Ok(folder.parent().unwrap_or(folder).to_owned())
+    }
+
     fn start_in(folder: Folder) -> io::Result<Self> {
         let [plugin, socket] = paths(&folder);
         if socket.as_os_str().len() > SOCKET_PATH {

@@ -9,12 +9,12 @@
 //!
 //! Nothing wakes the loop but a descriptor, a signal, or a deadline that the session asked for.
 
+mod looking;
 mod stopping;
 
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal as Number;
@@ -28,17 +28,15 @@ use super::guarded::{self, Guarded};
 use super::outbound::Outbound;
 use super::program::Found;
 use super::pty::{self, Pair, Pty};
+use super::recorder::Recorder;
 use super::signals::{self, Got, Signals};
 use super::transcript::Locator;
 use super::tty::{self, Tty};
 use super::{LaunchError, Log, NESTED_VAR, monitor, private, watchdog_env};
 use crate::config::{HookMode, Settings, TranscriptMode};
-use crate::supervisor::retry_after::{Asked, last_refusal};
 use crate::supervisor::session::{
     Effect, Event, ExitKind, Outbox, Session, Signal, TerminalTraits,
 };
-use crate::supervisor::transcript::Report;
-use crate::supervisor::verdict::Status;
 
 /// One read takes at most this much; a pty gives 4 kB at a time, or what has piled up.
 const READ_BUFFER: usize = 64 * 1024;
@@ -72,6 +70,7 @@ pub(super) fn run(
     args: &[OsString],
     terminal: OwnedFd,
     traits: TerminalTraits,
+    recorder: &mut Option<Recorder>,
 ) -> Result<ExitKind, LaunchError> {
     guarded::install_panic_hook();
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -80,13 +79,14 @@ pub(super) fn run(
         .build();
     let runtime = runtime.map_err(|error| LaunchError::own("start the event loop", &error))?;
     let _context = runtime.enter();
-    let mut driver = Driver::start(settings, program, args, terminal, traits)?;
+    let mut driver = Driver::start(settings, program, args, terminal, traits, recorder)?;
 
     let end = guarded::catch(|| runtime.block_on(driver.run()));
     let end = end.unwrap_or_else(|failure| Err(io::Error::other(failure)));
     // A failure of the loop's own code: the child is hung up, the terminal put right all the same.
     let _ = guarded::catch(|| runtime.block_on(driver.restore(end.as_ref().ok().copied())));
     tty::leave_raw();
+    *recorder = driver.finish_recording();
     end.map_err(|error| LaunchError::own("go on", &error))
 }
 
@@ -121,6 +121,7 @@ struct Driver {
     companion: Option<Companion>,
     /// Where the CLI's debug log is; it is gone when we are.
     debug: Option<DebugFile>,
+    recorder: Option<Recorder>,
     to_tty: Outbound,
     to_child: Outbound,
     outbox: Outbox,
@@ -149,6 +150,7 @@ impl Driver {
         args: &[OsString],
         terminal: OwnedFd,
         traits: TerminalTraits,
+        recorder: &mut Option<Recorder>,
     ) -> Result<Self, LaunchError> {
         let of_terminal = |error: io::Error| LaunchError::own("set up the terminal", &error);
         let of_pty = |error: io::Error| LaunchError::own("open a pseudo-terminal", &error);
@@ -193,6 +195,7 @@ impl Driver {
             "version": env!("CARGO_PKG_VERSION"),
             "program": program.path.to_string_lossy(),
             "child": pty.child().as_raw_nonzero(),
+            "folder": std::env::current_dir().ok().map(|dir| dir.to_string_lossy().into_owned()),
             "rows": size.ws_row,
             "cols": size.ws_col,
         }));
@@ -212,6 +215,10 @@ impl Driver {
         let (now, seed) = (clock.now(), rand::random());
         let session =
             Guarded::new(|| Session::new(settings, traits, tty::session_size(size), now, seed));
+        let mut recorder = recorder.take();
+        if let Some(recorder) = &mut recorder {
+            recorder.begin(tty::session_size(size), now.unix_ms, seed);
+        }
         Ok(Self {
             tty,
             pty,
@@ -222,6 +229,7 @@ impl Driver {
             locator,
             companion: companion.and_then(Result::ok),
             debug: debug.and_then(Result::ok),
+            recorder,
             to_tty: Outbound::default(),
             to_child: Outbound::default(),
             outbox: Outbox::default(),
@@ -506,6 +514,9 @@ impl Driver {
     fn tell(&mut self, event: &Event<'_>) {
         self.session
             .handle(self.clock.now(), event, &mut self.outbox);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.note(event, &self.outbox.child);
+        }
         if self.tty_gone {
             self.outbox.tty.clear();
         }
@@ -520,32 +531,6 @@ impl Driver {
             self.companion = None;
             self.log
                 .append(&json!({ "event": "failed", "error": failure }));
-        }
-    }
-
-    fn look(&mut self, named: Option<&Path>) -> (Report, Status) {
-        let Some(locator) = &self.locator else {
-            return (Report::Unknown, Status::Unknown);
-        };
-        match guarded::catch(|| locator.look(named)) {
-            Ok(look) => look,
-            Err(failure) => {
-                self.session.fail(failure);
-                (Report::Unknown, Status::Unknown)
-            }
-        }
-    }
-
-    /// What is left of what the server asked for; nothing where the debug log cannot be read.
-    fn retry_after(&mut self, failed: Option<u64>) -> Option<Asked> {
-        let tail = self.debug.as_ref()?.tail().ok()?;
-        let now = clock::unix_ms();
-        match guarded::catch(|| last_refusal(&tail)?.asked(failed.unwrap_or(now), now)) {
-            Ok(asked) => asked,
-            Err(failure) => {
-                self.session.fail(failure);
-                None
-            }
         }
     }
 

@@ -18,7 +18,7 @@ thread_local! {
 
 /// Makes a panic leave raw mode before its message is printed, unless [`catch`] is around it: then
 /// nothing is printed over the screen.
-pub(super) fn install_panic_hook() {
+pub fn install_panic_hook() {
     let previous = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
         if CATCHING.get() {
@@ -48,8 +48,10 @@ fn message(payload: &(dyn Any + Send)) -> String {
 }
 
 /// What the driver feeds: [`Session`], or a stand-in in tests.
-pub(super) trait Handle {
+pub trait Handle {
+    /// [`Session::handle`].
     fn handle(&mut self, now: Now, event: Event<'_>, out: &mut Outbox);
+    /// [`Session::next_deadline`].
     fn next_deadline(&self) -> Option<Duration>;
 }
 
@@ -64,14 +66,14 @@ impl Handle for Session {
 }
 
 /// A session that may be gone.
-pub(super) struct Guarded<S> {
+pub struct Guarded<S> {
     session: Option<S>,
     failure: Option<String>,
 }
 
 impl<S: Handle> Guarded<S> {
     /// Starts with what `make` gives, which may panic as well.
-    pub(super) fn new(make: impl FnOnce() -> S) -> Self {
+    pub fn new(make: impl FnOnce() -> S) -> Self {
         match catch(make) {
             Ok(session) => Self {
                 session: Some(session),
@@ -86,7 +88,7 @@ impl<S: Handle> Guarded<S> {
 
     /// [`Session::handle`], or the pipe. Where the session fails at this very event, its half-made answer
     /// is dropped and the event's bytes pass.
-    pub(super) fn handle(&mut self, now: Now, event: &Event<'_>, out: &mut Outbox) {
+    pub fn handle(&mut self, now: Now, event: &Event<'_>, out: &mut Outbox) {
         if let Some(session) = &mut self.session {
             let marks = (out.tty.len(), out.child.len(), out.effects.len());
             match catch(|| session.handle(now, event.clone(), out)) {
@@ -108,7 +110,7 @@ impl<S: Handle> Guarded<S> {
     }
 
     /// [`Session::next_deadline`].
-    pub(super) fn next_deadline(&mut self) -> Option<Duration> {
+    pub fn next_deadline(&mut self) -> Option<Duration> {
         let session = self.session.as_ref()?;
         match catch(|| session.next_deadline()) {
             Ok(deadline) => deadline,
@@ -120,7 +122,7 @@ impl<S: Handle> Guarded<S> {
     }
 
     /// The session is not to be asked again.
-    pub(super) fn fail(&mut self, failure: String) {
+    pub fn fail(&mut self, failure: String) {
         // Dropped by itself: what is in any state may panic again.
         let session = self.session.take();
         let _ = catch(move || drop(session));
@@ -128,7 +130,7 @@ impl<S: Handle> Guarded<S> {
     }
 
     /// Why it is gone, told once.
-    pub(super) fn take_failure(&mut self) -> Option<String> {
+    pub fn take_failure(&mut self) -> Option<String> {
         self.failure.take()
     }
 }

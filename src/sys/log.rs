@@ -116,6 +116,48 @@ fn rotate(full: &File, path: &Path) -> io::Result<()> {
     full.unlock()
 }
 
+/// The log and its old files that are there, the oldest first, opened all at once: what is rotated while
+/// they are read is read all the same, and only once.
+///
+/// # Errors
+///
+/// The first file's that is there and cannot be opened, with its path.
+pub fn open_all(path: &Path) -> Result<Vec<File>, (PathBuf, io::Error)> {
+    let mut files: Vec<File> = Vec::new();
+    // The newest first: a file that is rotated meanwhile is then seen twice, and not missed.
+    let paths = (1..=KEPT).map(|n| numbered(path, n));
+    for path in std::iter::once(path.to_owned()).chain(paths) {
+        let file = match open_to_read(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err((path, error)),
+        };
+        if !files.iter().any(|other| is_same(other, &file)) {
+            files.push(file);
+        }
+    }
+    files.reverse();
+    Ok(files)
+}
+
+fn open_to_read(path: &Path) -> io::Result<File> {
+    let nonblock = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(i32::try_from(nonblock.bits()).unwrap_or_default())
+        .open(path)?;
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        Err(io::Error::other("it is no plain file"))
+    }
+}
+
+fn is_same(a: &File, b: &File) -> bool {
+    matches!((a.metadata(), b.metadata()),
+        (Ok(a), Ok(b)) if (a.dev(), a.ino()) == (b.dev(), b.ino()))
+}
+
 fn numbered(path: &Path, n: u32) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".{n}"));
@@ -201,6 +243,29 @@ mod tests {
                 .expect("the oldest")
                 .contains("\"n\":14")
         );
+    }
+
+    #[test]
+    fn all_files_are_read_oldest_first_and_a_file_with_two_names_once() {
+        use std::io::Read as _;
+        let tmp = tempfile::tempdir().expect("a folder");
+        let path = tmp.path().join("log");
+        let read = || {
+            let mut text = String::new();
+            for mut file in open_all(&path).expect("the files") {
+                file.read_to_string(&mut text).expect("text");
+            }
+            text
+        };
+        assert_eq!(read(), "");
+        fs::write(&path, "new ").expect("a file");
+        fs::write(numbered(&path, 1), "old ").expect("a file");
+        fs::write(numbered(&path, 5), "oldest ").expect("a file");
+        assert_eq!(read(), "oldest old new ");
+        fs::hard_link(&path, numbered(&path, 2)).expect("a second name");
+        assert_eq!(read(), "oldest old new ");
+        fs::create_dir(numbered(&path, 3)).expect("a folder");
+        assert_eq!(open_all(&path).expect_err("no file").0, numbered(&path, 3));
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! The imperative shell, unix only: the pty, the terminal, signals, files. It decides nothing about
 //! errors of the CLI; it feeds [`crate::supervisor::session::Session`] and performs what that answers.
 
+mod capabilities;
 mod clock;
 mod companion;
 mod debug_file;
 mod driver;
-mod guarded;
+pub mod guarded;
 mod hook;
 mod ids;
 mod job;
@@ -15,6 +16,7 @@ mod outbound;
 mod private;
 mod program;
 mod pty;
+mod recorder;
 mod sessions;
 mod signals;
 mod transcript;
@@ -32,11 +34,13 @@ use rustix::termios::isatty;
 use crate::config::Settings;
 use crate::supervisor::session::{ExitKind, TerminalTraits};
 
+pub use self::capabilities::{Answers, Mode, Unasked, ask as ask_terminal};
 pub use self::clock::unix_ms;
 pub use self::hook::{End, is_claimed, run as run_hook};
-pub use self::log::Log;
+pub use self::log::{Log, open_all as open_logs};
 pub use self::monitor::monitor;
 pub use self::program::{Found, find as find_program};
+pub use self::recorder::Recorder;
 pub use self::sessions::{Running, running};
 pub use self::transcript::{Locator, config_dir};
 
@@ -98,6 +102,40 @@ impl LaunchError {
 /// When the program is missing or cannot be executed, and when the terminal or the pty cannot be set
 /// up; the terminal is as it was before.
 pub fn launch(settings: Settings, args: &[OsString]) -> Result<ExitCode, LaunchError> {
+    run(settings, args, &mut None)
+}
+
+/// The same, recorded: to be called only where [`not_recordable`] gives no reason.
+///
+/// # Errors
+///
+/// Those of [`launch`].
+pub fn record(
+    settings: Settings,
+    args: &[OsString],
+    recorder: &mut Option<Recorder>,
+) -> Result<ExitCode, LaunchError> {
+    run(settings, args, recorder)
+}
+
+/// Why a session with these arguments cannot be recorded, and what to do instead.
+pub fn not_recordable(args: &[OsString]) -> Option<&'static str> {
+    if is_headless(args) {
+        Some("with -p there is no session in a terminal; leave -p out")
+    } else if nested() {
+        Some("it would run under claude-retry already; leave that session first")
+    } else if wants_passthrough(args) {
+        Some("it needs a terminal; run it in one, with neither input nor output redirected")
+    } else {
+        None
+    }
+}
+
+fn run(
+    settings: Settings,
+    args: &[OsString],
+    recorder: &mut Option<Recorder>,
+) -> Result<ExitCode, LaunchError> {
     let path = env("PATH");
     let home = env("HOME").map(PathBuf::from);
     let ourselves = std::env::current_exe().ok();
@@ -114,9 +152,12 @@ pub fn launch(settings: Settings, args: &[OsString]) -> Result<ExitCode, LaunchE
         tty::open().ok()
     };
     let Some(tty) = tty else {
+        if recorder.is_some() {
+            return Err(LaunchError::Own("failed to open the terminal".into()));
+        }
         return Err(become_program(&settings, &program, args));
     };
-    let kind = driver::run(settings, &program, args, tty, traits())?;
+    let kind = driver::run(settings, &program, args, tty, traits(), recorder)?;
     Ok(ExitCode::from(exit_code(kind)))
 }
 
@@ -145,6 +186,15 @@ fn wants_passthrough(args: &[OsString]) -> bool {
 /// Are we on the inner terminal of a wrapper that lives?
 pub fn nested() -> bool {
     env(NESTED_VAR).is_some_and(|value| is_nested(&value, tty::name(io::stdin()).as_deref()))
+}
+
+/// Makes what a wrapper shares with the companion hook, and takes it away again: the folder that it was in.
+///
+/// # Errors
+///
+/// Why there would be no companion hook.
+pub fn probe_companion() -> io::Result<PathBuf> {
+    companion::Companion::probe()
 }
 
 /// Is `-p` / `--print` among the CLI's arguments? After `--` everything is a prompt.
@@ -193,7 +243,7 @@ fn watchdog_env(settings: &Settings) -> impl Iterator<Item = (&'static str, &'st
 }
 
 /// The terminal as its environment describes it.
-fn traits() -> TerminalTraits {
+pub fn traits() -> TerminalTraits {
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
         .into_iter()
         .find_map(env)

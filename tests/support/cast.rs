@@ -1,10 +1,11 @@
-//! asciicast v2 recordings: <https://docs.asciinema.org/manual/asciicast/v2/>.
+//! Recordings, as the tests of the readers use them.
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use std::path::Path;
 use std::time::Duration;
 
+use claude_retry::cast::{self, What};
 use claude_retry::term::Size;
 
 /// Who wrote.
@@ -31,36 +32,22 @@ pub struct Cast {
 
 impl Cast {
     pub fn read(path: &Path) -> Self {
-        let text = std::fs::read_to_string(path)
-            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        let mut lines = text.lines();
-        let header: serde_json::Value =
-            serde_json::from_str(lines.next().expect("a header")).expect("a header");
-        let cells = |key: &str| {
-            header[key]
-                .as_u64()
-                .and_then(|n| u16::try_from(n).ok())
-                .expect("a size")
-        };
-        let events = lines
-            .filter(|line| !line.is_empty())
-            .map(|line| {
-                let (at, kind, data): (f64, String, String) =
-                    serde_json::from_str(line).expect("an event");
-                Event {
-                    at: Duration::from_secs_f64(at),
-                    kind: if kind == "i" {
-                        Kind::Input
-                    } else {
-                        Kind::Output
-                    },
-                    data: data.into_bytes(),
-                }
-            })
-            .collect();
+        let bytes =
+            std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let cast =
+            cast::Cast::read(&bytes).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let events = cast.events.into_iter().filter_map(|event| {
+            let (kind, data) = match event.what {
+                What::Output(data) => (Kind::Output, data),
+                What::Input(data) | What::Typed(data) => (Kind::Input, data),
+                _ => return None,
+            };
+            let at = event.at;
+            Some(Event { at, kind, data })
+        });
         Self {
-            size: Size::new(cells("height"), cells("width")),
-            events,
+            size: cast.size,
+            events: events.collect(),
         }
     }
 

@@ -11,7 +11,7 @@ mod remove;
 pub(super) mod run;
 mod settings_file;
 pub(super) mod standing;
-mod status;
+pub(super) mod status;
 mod style;
 
 use std::io::{self, BufRead};

@@ -16,8 +16,13 @@ const ANSWER: usize = 1024;
 
 /// What `PROGRAM --version` prints, if it ends in time and well.
 pub(crate) fn version(program: &Path) -> Option<String> {
+    answer(program, "--version")
+}
+
+/// What `PROGRAM ARGUMENT` prints, if it ends in time and well.
+pub(crate) fn answer(program: &Path, argument: &str) -> Option<String> {
     let mut child = Command::new(program)
-        .arg("--version")
+        .arg(argument)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

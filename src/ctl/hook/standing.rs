@@ -73,7 +73,7 @@ pub(super) fn report(classes: &[Class]) -> String {
 }
 
 /// Rounded down to its largest unit.
-fn age(age: Duration) -> String {
+pub(crate) fn age(age: Duration) -> String {
     match age.as_secs() {
         seconds @ 0..60 => format!("{seconds}s"),
         seconds @ 60..3600 => format!("{}m", seconds / 60),

@@ -87,7 +87,7 @@ pub(super) fn around(settings: &Settings, places: &[Place], text: &mut String) -
 }
 
 /// A line on a place, and whether its hook can run; `None` where there is none.
-fn of_place(
+pub(in crate::ctl) fn of_place(
     place: &Place,
     entries: Result<Vec<Entry>, Trouble>,
     text: &mut String,

@@ -9,6 +9,7 @@ use super::watch::{END_LOOKS, QUICK};
 use super::{Effect, Outbox, PtyState, Session};
 use crate::config::ResumeMode;
 use crate::supervisor::hook::Answer;
+use crate::supervisor::keys::{Kind, Reader};
 use crate::supervisor::retry::{State, Wait, Way};
 use crate::supervisor::transcript::Report;
 use crate::supervisor::typing::{Outcome, Shown, Typing, Why};
@@ -213,6 +214,7 @@ impl Session {
                     left: AFTER_USER,
                 });
                 if self.note_held(t, out) {
+                    out.child.extend_from_slice(&without_ctrl_c(&held));
                     return;
                 }
                 out.child.extend_from_slice(&held);
@@ -296,4 +298,13 @@ impl Session {
         self.look_due = Some(t + SETTLE_LOOK);
         self.unread_since.get_or_insert(t);
     }
+}
+
+/// What was held beside a Ctrl+C that was for us, a click or a focus report, is the CLI's.
+fn without_ctrl_c(held: &[u8]) -> Vec<u8> {
+    let (mut keys, mut pieces) = (Reader::default(), Vec::new());
+    keys.feed(held, &mut pieces);
+    keys.flush(&mut pieces);
+    pieces.retain(|piece| piece.kind != Kind::CtrlC);
+    pieces.into_iter().flat_map(|piece| piece.bytes).collect()
 }

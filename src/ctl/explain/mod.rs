@@ -1,0 +1,235 @@
+//! `ctl explain`: why the supervisor did what it did, or would do, from a recording.
+
+pub mod decision;
+pub mod lines;
+pub mod replay;
+mod timeline;
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::ArgMatches;
+use serde_json::json;
+
+use self::decision::{Decision, decisions};
+use self::lines::Lines;
+use self::replay::{Replay, Step};
+use crate::cast::{Cast, parse_size};
+use crate::config::{self, Settings, TranscriptMode};
+use crate::error::Error;
+use crate::term::Size;
+
+/// What came of a recording.
+#[derive(Clone, Debug)]
+pub struct Explained {
+    /// What happened, in order.
+    pub steps: Vec<Step>,
+    /// What came of each error.
+    pub decisions: Vec<Decision>,
+}
+
+/// Replays a recording, past its end. `wall0` as for [`Replay::new`].
+pub fn explain(cast: &Cast, lines: Option<&Lines>, settings: &Settings, wall0: u64) -> Explained {
+    let mut replay = Replay::new(cast, lines, settings, wall0);
+    replay.play(|len| len);
+    replay.run_on();
+    let decisions = decisions(&replay.steps);
+    Explained {
+        steps: replay.steps,
+        decisions,
+    }
+}
+
+/// What was asked for.
+struct Asked {
+    file: PathBuf,
+    transcript: Option<PathBuf>,
+    size: Option<Size>,
+    screen: bool,
+    json: bool,
+    my_settings: bool,
+}
+
+impl Asked {
+    fn new(matches: &ArgMatches) -> Result<Self, Error> {
+        let path = |name: &str| matches.get_one::<PathBuf>(name).cloned();
+        let size = match matches.get_one::<String>("size") {
+            None => None,
+            Some(text) => Some(parse_size(text).ok_or_else(|| {
+                Error::Usage(format!(
+                    "--size {text}: no size; give COLSxROWS, each from 1 to 2000, such as --size 100x30"
+                ))
+            })?),
+        };
+        Ok(Self {
+            file: path("file").unwrap_or_default(),
+            transcript: path("transcript"),
+            size,
+            screen: matches.get_flag("screen"),
+            json: matches.get_flag("json"),
+            my_settings: matches.get_flag("my-settings"),
+        })
+    }
+}
+
+/// Runs the verb.
+///
+/// # Errors
+///
+/// [`Error::Usage`] for a file that cannot be read, or is no recording; those of the settings.
+pub(super) fn run(matches: &ArgMatches) -> Result<ExitCode, Error> {
+    super::print(text(&Asked::new(matches)?)?.as_bytes())
+}
+
+/// The settings: of the recording, where it has them, and else the user's.
+fn settings_of(cast: &Cast, asked: &Asked) -> Result<(Settings, bool), Error> {
+    let recorded = cast.ours.as_ref().filter(|_| !asked.my_settings);
+    let flags: Vec<_> = recorded
+        .into_iter()
+        .flat_map(|ours| &ours.settings)
+        // One that is not known is of a later version.
+        .filter_map(|(name, value)| Some((config::setting(name)?, value.clone())))
+        .collect();
+    let any = !flags.is_empty();
+    let resolved = config::resolve(&config::sources(flags)?)?;
+    Ok((resolved.settings, any))
+}
+
+fn text(asked: &Asked) -> Result<String, Error> {
+    let cast = read_cast(&asked.file, asked.size)?;
+    let (settings, recorded) = settings_of(&cast, asked)?;
+    let settings = &settings;
+    let beside = asked.file.with_extension(TRANSCRIPT);
+    let is_beside = asked.transcript.is_none() && beside.is_file();
+    let transcript = asked.transcript.clone().or(is_beside.then_some(beside));
+    let lines = match &transcript {
+        Some(path) => Some(read_lines(path)?),
+        None => None,
+    };
+    // As the session has it: a file without a line is none.
+    let lines = lines.filter(|lines| !lines.is_empty());
+    let (wall0, how) = replay::clock_of(&cast, lines.as_ref());
+    let explained = explain(&cast, lines.as_ref(), settings, wall0);
+
+    let mut text = String::new();
+    if asked.json {
+        let about = json!({
+            "event": "replay",
+            "file": asked.file.to_string_lossy(),
+            "format": cast.format.to_string(),
+            "cols": cast.size.cols,
+            "rows": cast.size.rows,
+            "duration_ms": timeline::ms(cast.duration()),
+            "cut": cast.cut,
+            "recorded_by": cast.ours.as_ref().map(|ours| ours.version.as_str()),
+            "transcript": transcript.as_ref().map(|path| path.to_string_lossy()),
+            "clock": how,
+            "settings": if recorded { "recording" } else { "yours" },
+        });
+        let _ = writeln!(text, "{about}");
+        for step in &explained.steps {
+            let _ = writeln!(text, "{}", timeline::object(step, asked.screen));
+        }
+        let _ = writeln!(text, "{}", timeline::summary_object(&explained.decisions));
+        return Ok(text);
+    }
+    text += &about(asked, &cast);
+    let _ = match (&transcript, settings.transcript) {
+        (_, TranscriptMode::Off) => {
+            writeln!(
+                text,
+                "transcript: off in your settings, so the screen alone decides"
+            )
+        }
+        (Some(path), _) if lines.is_none() => writeln!(
+            text,
+            "transcript: {} is empty, so the screen alone decides",
+            path.display()
+        ),
+        (Some(path), _) => {
+            let beside = if is_beside { ", found beside it" } else { "" };
+            writeln!(
+                text,
+                "transcript: {}{beside}; clocks set {how}",
+                path.display()
+            )
+        }
+        (None, _) => writeln!(
+            text,
+            "transcript: none, so the screen alone decides; name one with --transcript FILE"
+        ),
+    };
+    if recorded {
+        text += "settings: those of the recording; yours with --my-settings\n";
+    }
+    text.push('\n');
+    for step in &explained.steps {
+        text += &timeline::line(step);
+        if let Some(screen) = step.screen.as_ref().filter(|_| asked.screen) {
+            text += &timeline::frame(screen);
+        }
+    }
+    if !explained.steps.is_empty() {
+        text.push('\n');
+    }
+    text += &timeline::summary(&explained.decisions, &settings.message);
+    Ok(text)
+}
+
+/// What stands in place of a recording's extension in the name of its transcript.
+pub const TRANSCRIPT: &str = "transcript.jsonl";
+
+fn about(asked: &Asked, cast: &Cast) -> String {
+    let mut text = format!("recording: {} ({}", asked.file.display(), cast.format);
+    let Size { cols, rows, .. } = cast.size;
+    let _ = write!(text, ", {cols} columns and {rows} rows");
+    if cast.format != crate::cast::Format::Raw {
+        let length = timeline::seconds(timeline::ms(cast.duration()));
+        let _ = write!(text, ", {length}");
+    }
+    if let Some(ours) = &cast.ours {
+        let version = crate::supervisor::wording::plain(&ours.version);
+        let _ = write!(text, ", by claude-retry {version}");
+    }
+    text += ")\n";
+    if cast.cut {
+        text += "its last line is cut off, and left out\n";
+    }
+    text
+}
+
+fn read_cast(path: &Path, size: Option<Size>) -> Result<Cast, Error> {
+    let bytes = read(path)?;
+    match size {
+        Some(_) if Cast::is_cast(&bytes) => Err(Error::Usage(format!(
+            "{}: an asciicast tells its size; leave --size out",
+            path.display()
+        ))),
+        Some(size) => Ok(Cast::raw(&bytes, size)),
+        None => {
+            Cast::read(&bytes).map_err(|error| Error::Usage(format!("{}: {error}", path.display())))
+        }
+    }
+}
+
+fn read_lines(path: &Path) -> Result<Lines, Error> {
+    let bytes = read(path)?;
+    Lines::read(&String::from_utf8_lossy(&bytes)).map_err(|line| {
+        Error::Usage(format!(
+            "{}: line {line}: no JSON object; give the session's transcript, \
+             ~/.claude/projects/…/<session id>.jsonl",
+            path.display()
+        ))
+    })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    fs::read(path).map_err(|error| {
+        Error::Usage(format!(
+            "cannot read {}: {error}; name a file that is there",
+            path.display()
+        ))
+    })
+}

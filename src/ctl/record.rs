@@ -1,0 +1,89 @@
+//! `ctl record`: a session under the wrapper, recorded.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::ArgMatches;
+
+use super::explain::TRANSCRIPT;
+use crate::cli::{self, Command};
+use crate::error::Error;
+use crate::sys::{Recorder, not_recordable};
+
+/// Runs the CLI and records it.
+///
+/// # Errors
+///
+/// [`Error::Usage`] where there is nothing to record, or the file is there already or cannot be made; those of a
+/// plain run.
+pub(super) fn run(matches: &ArgMatches) -> Result<ExitCode, Error> {
+    let args = matches.get_many::<OsString>("args").unwrap_or_default();
+    let Command::Run { flags, args } = cli::parse(args.cloned().collect())? else {
+        return Err(Error::Usage(
+            "nothing to record: after -- come the arguments of a session, as behind claude-retry"
+                .into(),
+        ));
+    };
+    if let Some(why) = not_recordable(&args) {
+        return Err(Error::Usage(format!("nothing to record: {why}")));
+    }
+    let path = matches.get_one::<PathBuf>("output").cloned();
+    let path = path.unwrap_or_else(default_path);
+    let (input, overwrite) = (matches.get_flag("input"), matches.get_flag("overwrite"));
+    let beside = path.with_extension(TRANSCRIPT);
+    if beside == path {
+        return Err(Error::Usage(format!(
+            "{}: the transcript would take this name; give one that ends with .cast",
+            path.display()
+        )));
+    }
+    let recorder = Recorder::create(path, beside, input, overwrite)
+        .map_err(|(path, error)| not_made(&path, &error))?;
+    let mut recorder = Some(recorder);
+    let ended = crate::wrap(flags, &args, &mut recorder);
+    if let Some(recorder) = recorder.and_then(Recorder::begun) {
+        tell(&recorder, input);
+    }
+    ended
+}
+
+/// In this folder, by the time.
+fn default_path() -> PathBuf {
+    let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
+    format!("claude-retry-{now}.cast").into()
+}
+
+fn not_made(path: &Path, error: &std::io::Error) -> Error {
+    let path = path.display();
+    Error::Usage(if error.kind() == std::io::ErrorKind::AlreadyExists {
+        format!(
+            "{path} is there already; name another with --output FILE, or replace it with --overwrite"
+        )
+    } else {
+        format!("cannot write {path}: {error}; name another with --output FILE")
+    })
+}
+
+#[expect(clippy::print_stderr, reason = "the terminal is the user's again")]
+fn tell(recorder: &Recorder, input: bool) {
+    let path = recorder.path().display();
+    if let Some(fault) = recorder.fault() {
+        eprintln!("claude-retry: the recording is not whole: {fault}");
+    }
+    let typed = if input {
+        "every key as it was typed"
+    } else {
+        "keys, with x for each character that was typed"
+    };
+    eprintln!("claude-retry: recorded into {path}");
+    eprintln!("  in it: all that the CLI wrote, your conversation among it; {typed}");
+    if recorder.has_transcript() {
+        let transcript = recorder.transcript_path().display();
+        eprintln!("  beside it: {transcript}, without the conversation");
+    } else {
+        eprintln!("  no transcript of it was found");
+    }
+    eprintln!("  look through both before you give them away");
+    eprintln!("  what was decided, and why: claude-retry ctl explain {path}");
+}
