@@ -254,9 +254,13 @@ fn a_narrow_panel_of_shortcuts_is_a_menu() {
     let footer = "  ! for   double tap   ctrl +\n  shell   esc to clear shift + _\n  / for   shift + tab  ctrl + z\n  commandsto           to";
     let screen = with_footer(34, "● Hello.\n", "❯\u{a0}", 2, footer);
     assert_eq!(prompt::read(&screen), Prompt::Menu);
-    let footer = "  ! fordouble  ctr\n       tap esc l +\n  shellto clearsh";
-    let screen = with_footer(20, "● Hello.\n", "❯\u{a0}", 2, footer);
-    assert_eq!(prompt::read(&screen), Prompt::Menu);
+    for footer in [
+        "  ! fordouble  ctr\n       tap esc l +\n  shellto clearsh",
+        "  !    esc     ctr\n  for  esc to  l+s\n  sh   clear   hif",
+    ] {
+        let screen = with_footer(20, "● Hello.\n", "❯\u{a0}", 2, footer);
+        assert_eq!(prompt::read(&screen), Prompt::Menu);
+    }
 }
 
 #[test]
