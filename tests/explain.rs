@@ -233,6 +233,21 @@ fn the_hooks_that_were_recorded_are_heard_again() {
 }
 
 #[test]
+fn what_the_session_file_said_counts_again() {
+    let busy = (400, Note::Status { busy: Some(true) });
+    let told = noted("throttle", std::slice::from_ref(&busy));
+    let outcome = |told: &Explained| told.decisions.last().map(|last| last.outcome.clone());
+    assert!(
+        !matches!(outcome(&told), Some(Outcome::WouldType { .. })),
+        "{:?}",
+        told.decisions
+    );
+    let idle = (SHOWN_MS, Note::Status { busy: Some(false) });
+    let told = noted("throttle", &[busy, idle]);
+    assert_eq!(outcome(&told), Some(Outcome::WouldType { then: None }));
+}
+
+#[test]
 fn a_wait_stands_still_while_the_job_was_stopped() {
     let hour = 3_600_000;
     let stopped = [(SHOWN_MS, Note::Stopped), (SHOWN_MS + hour, Note::Resumed)];

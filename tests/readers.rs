@@ -216,7 +216,8 @@ fn the_prompt_is_read_by_scenario() {
             }
         }
         let works = matches!(recording.scenario.as_str(), "busy-after-error")
-            || (recording.scenario == "own-retry-running" && recording.version.contains("330"));
+            || (recording.scenario == "own-retry-running"
+                && !recording.version.starts_with("2.1.145"));
         assert_eq!(recording.busy, works, "{name}");
     }
 }
@@ -295,7 +296,13 @@ fn no_frame_of_a_good_session_is_a_candidate() {
 #[test]
 fn the_replay_agrees_with_the_recorded_screen() {
     for recording in recordings() {
-        if recording.folder.starts_with("more") {
+        // Only the older recordings have one.
+        let newer = ["2.1.200", "2.1.250"];
+        if recording.folder.starts_with("more")
+            || newer
+                .iter()
+                .any(|version| recording.version.starts_with(version))
+        {
             continue;
         }
         let name = format!("{}.screen.txt", recording.scenario);

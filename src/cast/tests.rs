@@ -119,6 +119,7 @@ fn a_raw_capture_loses_nothing() {
 /// Everything that was written, read again.
 fn read_back(text: &str) -> Cast {
     let header = Writer::header(Size::new(24, 80), &ours(), "xterm");
+    assert!(header.starts_with("{\"version\":2,\"width\":80,\"height\":24,"));
     Cast::read(format!("{header}{text}").as_bytes()).expect("what we wrote")
 }
 

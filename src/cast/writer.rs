@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{NOTE, Note, Ours};
@@ -21,14 +22,25 @@ pub struct Writer {
 impl Writer {
     /// The header; `term` is the value of `TERM`.
     pub fn header(size: Size, ours: &Ours, term: &str) -> String {
-        let header = json!({
-            "version": 2,
-            "width": size.cols,
-            "height": size.rows,
-            "timestamp": ours.started_ms / 1000,
-            "env": {"TERM": term},
-            "claude_retry": ours,
-        });
+        // In this order: some readers look for the version at the file's very start.
+        #[derive(Serialize)]
+        struct Header<'a> {
+            version: u8,
+            width: u16,
+            height: u16,
+            timestamp: u64,
+            env: Value,
+            claude_retry: &'a Ours,
+        }
+        let header = Header {
+            version: 2,
+            width: size.cols,
+            height: size.rows,
+            timestamp: ours.started_ms / 1000,
+            env: json!({ "TERM": term }),
+            claude_retry: ours,
+        };
+        let header = serde_json::to_string(&header).unwrap_or_default();
         format!("{header}\n")
     }
 

@@ -157,7 +157,7 @@ fn read_one(file: File<'_>, start: usize, table: &DeTable<'_>) -> Result<One, Er
     let names = || Class::ALL.map(Class::name).join(", ");
     let Some((class, at)) = class else {
         let message = format!("give it a class: {}, or {NEVER}", names());
-        return Err(error(start, message.into()));
+        return Err(error(start, message));
     };
     let class = match Class::named(class) {
         None if class == NEVER => None,

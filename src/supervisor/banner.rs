@@ -214,11 +214,16 @@ fn start_of_duration(rows: &[Row], last: usize) -> Option<(usize, bool)> {
             let found = DURATION.captures(&text)?;
             return Some((start, found.name("done").is_some()));
         }
-        if is_blank(&rows[start]) || indent(&rows[start]) != BULLET_TEXT_COL {
+        if !is_hanging(&rows[start]) {
             return None;
         }
     }
     None
+}
+
+/// A row that goes on with the one above it; one blank more where the CLI broke before a space.
+fn is_hanging(row: &Row) -> bool {
+    !is_blank(row) && (BULLET_TEXT_COL..=BULLET_TEXT_COL + 1).contains(&indent(row))
 }
 
 /// A tool's call: `Bash(ls)`, `server - tool (MCP)(…)`.
@@ -285,8 +290,10 @@ fn find_drawn(screen: &Screen, floor: usize, catalogue: &Catalogue) -> Option<Ba
     loop {
         let last = end.checked_sub(1)?;
         let row = &rows[last];
-        if is_blank(row) || is_at_right(row, cols) || is_note(row) {
+        if is_blank(row) || is_at_right(row, cols) {
             end = last;
+        } else if let Some(start) = start_of_note(rows, last) {
+            end = start;
         } else if let Some(start) =
             start_of_menu_row(rows, last, asked).or_else(|| start_of_tasks(rows, last))
         {
@@ -454,9 +461,19 @@ fn start_of_tasks(rows: &[Row], last: usize) -> Option<usize> {
     TASKS.is_match(&rows[above].text).then_some(above)
 }
 
-/// A note of the prompt's own: `› Stashed (auto-restores after submit)`.
-fn is_note(row: &Row) -> bool {
-    row.text.starts_with("  › ")
+/// Where a note of the prompt's own begins that ends at `last`: `› Stashed (auto-restores after submit)`, broken
+/// in a narrow terminal.
+fn start_of_note(rows: &[Row], last: usize) -> Option<usize> {
+    const MOST: usize = 3;
+    for start in (last.saturating_sub(MOST - 1)..=last).rev() {
+        if rows[start].text.starts_with("  › ") {
+            return Some(start);
+        }
+        if !is_hanging(&rows[start]) {
+            return None;
+        }
+    }
+    None
 }
 
 /// A row that is filled with a colour: the user's own line.

@@ -195,6 +195,7 @@ impl Driver {
             "version": env!("CARGO_PKG_VERSION"),
             "program": program.path.to_string_lossy(),
             "child": pty.child().as_raw_nonzero(),
+            "folder": std::env::current_dir().ok().map(|dir| dir.to_string_lossy().into_owned()),
             "rows": size.ws_row,
             "cols": size.ws_col,
         }));

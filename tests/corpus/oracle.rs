@@ -117,13 +117,22 @@ fn squeezed(text: &str) -> String {
     text.chars().filter(|c| !c.is_whitespace()).collect()
 }
 
-/// Is the whole of this error in sight, its sign and its text?
+/// Is the whole of this error in sight, its sign and its text? And what a `⎿` belongs to: below none of the
+/// conversation's heads it may be a tool's output.
 pub(crate) fn shows_error(screen: &Screen, error: &str) -> bool {
-    let rows: String = screen.rows.iter().map(|row| squeezed(&row.text)).collect();
-    let error = squeezed(error);
-    ["●", "⎿", "⏺", "error:"]
+    let all: String = screen.rows.iter().map(|row| squeezed(&row.text)).collect();
+    let head = screen
+        .rows
         .iter()
-        .any(|sign| rows.contains(&format!("{sign}{error}")))
+        .position(|row| row.text.starts_with(['❯', '>', '●', '⏺', '!']));
+    let owned = &screen.rows[head.unwrap_or(0)..];
+    let owned: String = owned.iter().map(|row| squeezed(&row.text)).collect();
+    let error = squeezed(error);
+    let signs = ["●", "⏺", "error:"];
+    signs
+        .iter()
+        .any(|sign| all.contains(&format!("{sign}{error}")))
+        || (head.is_some() && owned.contains(&format!("⎿{error}")))
 }
 
 /// Is so little of the screen left that a prompt, and what stands below it, cannot be whole?

@@ -273,6 +273,12 @@ fn a_list_of_tasks_may_stand_above_the_prompt() {
 }
 
 #[test]
+fn a_note_of_the_prompt_may_be_broken() {
+    let text = "❯ hi\n  ⎿  API Error: 529\n     Overloaded\n\n✻ Churned for 0s ·\n   1 shell still\n  running\n\n  › Stashed\n  (auto-restores\n  after submit)";
+    assert!(banner::find(&session_in(20, text)).is_some());
+}
+
+#[test]
 fn the_effort_may_be_cut_off() {
     let text = "❯ hi\n  ⎿  API Error: 529\n     Overloaded\n\n  ◐ medium · /eff…";
     assert!(banner::find(&session_in(20, text)).is_some());

@@ -258,7 +258,7 @@ pub(super) fn judge(found: &[bool], version: Option<Version>) -> Vec<Finding> {
 }
 
 const NEW_WORDING: &str = "look into `claude-retry ctl log` whether errors are still resumed; a newer \
-    claude-retry may know the new wording";
+    claude-retry may know the new wording, and a [[wording]] in config.toml adds it";
 const OTHER_CLI: &str = "a newer claude-retry may know this version; where a witness is missing it waits or \
     keeps out";
 

@@ -332,11 +332,10 @@ impl<'a> Replay<'a> {
     /// All witnesses agree: now it would type.
     fn probe(&mut self) {
         let about_now = self.elapsed.saturating_sub(EARLIER)..self.elapsed + LATER;
-        let typed = self
-            .cast
-            .events
-            .iter()
-            .any(|event| matches!(event.what, What::Typed(_)) && about_now.contains(&event.at));
+        // A lone byte that was not the user's at that moment is an Esc of theirs that was passed on late.
+        let message = |what: &What| matches!(what, What::Typed(bytes) if bytes.len() > 1);
+        let mut events = self.cast.events.iter();
+        let typed = events.any(|event| message(&event.what) && about_now.contains(&event.at));
         if typed {
             return self.event(Event::Pty(PtyState {
                 raw: true,

@@ -152,7 +152,7 @@ fn waiting(record: &Value) -> String {
         let _ = write!(text, ", try {attempt} of {max}");
     }
     if let Some(ceiling) = of("ceiling_ms") {
-        let _ = write!(text, ", drawn below {}", seconds(ceiling));
+        let _ = write!(text, ", at most {}", seconds(ceiling));
     }
     if let Some(asked) = of("asked_ms") {
         let _ = write!(text, ", the server asked for {}", seconds(asked));
@@ -262,8 +262,7 @@ mod tests {
     fn a_wait_is_told_with_its_draw() {
         let record = json!({"event": "waiting", "wait_ms": 125_000, "attempt": 2, "max": 6, "ceiling_ms": 4_000, "asked_ms": 120_000});
         assert!(
-            told(record)
-                .ends_with("2m05s, try 2 of 6, drawn below 4.0s, the server asked for 2m00s\n")
+            told(record).ends_with("2m05s, try 2 of 6, at most 4.0s, the server asked for 2m00s\n")
         );
     }
 

@@ -171,9 +171,9 @@ impl Catalogue {
         let (prefixed, body) = split_prefix(&text);
         let own = self.read_own(&text, prefixed, body);
         let built_in = BUILT_IN.not_a_limit.replace_all(body, "");
-        let matches = BUILT_IN.set.matches(&built_in);
+        let hits = BUILT_IN.set.matches(&built_in);
         let matched = || {
-            let entries = matches.iter().map(|index| &ENTRIES[index]);
+            let entries = hits.iter().map(|index| &ENTRIES[index]);
             entries.filter(|entry| !self.off.contains(&entry.name))
         };
         let starts = |entry: &Entry| match entry.place {
