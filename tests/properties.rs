@@ -18,6 +18,7 @@ mod order;
 mod recorded;
 #[path = "support/replay.rs"]
 mod replay;
+#[allow(dead_code, reason = "inputs are made by the fuzz targets' seeds alone")]
 #[path = "../fuzz/src/step.rs"]
 mod step;
 #[path = "properties/truth.rs"]
@@ -173,7 +174,7 @@ fn nothing_is_typed_but_into_a_free_prompt() {
         }
         typed.set(typed.get() + done.typed_into.len());
     });
-    assert!(typed.get() > 50, "typed {} times", typed.get());
+    assert!(typed.get() > 20, "typed {} times", typed.get());
 }
 
 /// What the verdict is asked with.

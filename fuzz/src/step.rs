@@ -92,6 +92,21 @@ pub fn sized_steps(data: &[u8]) -> (Size, Vec<Step<'_>>) {
     }
 }
 
+/// One byte says how many cells: up to 200 each number, then each fourth one.
+fn cells(byte: u8) -> u16 {
+    let n = u16::from(byte);
+    if n < 200 { n } else { 200 + 4 * (n - 200) }
+}
+
 fn size(rows: u8, cols: u8) -> Size {
-    Size::new(u16::from(rows), u16::from(cols))
+    Size::new(cells(rows), cells(cols))
+}
+
+/// The bytes of a [`Step::Resize`] to this size, or the next smaller one that a byte can say.
+pub fn resize(size: Size) -> [u8; 4] {
+    let byte = |n: u16| {
+        let mut all = (0..=u8::MAX).rev();
+        all.find(|&byte| cells(byte) <= n).unwrap_or(0)
+    };
+    [MARK, b'r', byte(size.rows), byte(size.cols)]
 }

@@ -3,10 +3,9 @@
 use std::fs;
 use std::time::Duration;
 
-use claude_retry::term::Size;
-
 use crate::cast::Kind;
 use crate::dictionary;
+use crate::properties::step::resize;
 use crate::recorded::{casts, drawn, files, last_screens};
 
 /// A seed of a whole recording is cut into pieces of this many bytes.
@@ -94,7 +93,7 @@ fn sessions() -> Vec<Vec<u8>> {
                     data.extend_from_slice(b"\xffd");
                 }
             }
-            let sized = |piece| [resize(cast.size), piece].concat();
+            let sized = |piece: Vec<u8>| [&resize(cast.size)[..], &piece].concat();
             pieces(&data).map(sized).collect::<Vec<_>>()
         })
         .collect()
@@ -127,11 +126,6 @@ fn transcripts() -> Vec<Vec<u8>> {
 fn screens() -> Vec<Vec<u8>> {
     last_screens()
         .iter()
-        .map(|screen| [resize(screen.size), drawn(screen)].concat())
+        .map(|screen| [&resize(screen.size)[..], &drawn(screen)].concat())
         .collect()
-}
-
-fn resize(size: Size) -> Vec<u8> {
-    let cells = |n: u16| u8::try_from(n).expect("a small terminal");
-    vec![0xff, b'r', cells(size.rows), cells(size.cols)]
 }
