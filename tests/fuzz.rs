@@ -99,7 +99,10 @@ fn write_the_corpus() {
         }
         let mut words = String::new();
         for token in target.dictionary {
-            let bytes: String = token.iter().map(|byte| format!("\\x{byte:02x}")).collect();
+            let bytes = token.iter().fold(String::new(), |mut text, byte| {
+                let _ = write!(text, "\\x{byte:02x}");
+                text
+            });
             let _ = writeln!(words, "\"{bytes}\"");
         }
         fs::write(root.join(format!("{}.dict", target.name)), words).expect("a file");

@@ -1,5 +1,7 @@
 //! A session before a screen that does not change, with a transcript that says what it says.
 
+#![allow(dead_code, reason = "each test file uses its part")]
+
 use std::time::Duration;
 
 use claude_retry::config::{BarMode, Jitter, Settings};
@@ -56,8 +58,19 @@ impl Outside for Still {
 #[derive(Clone, Debug)]
 pub(crate) struct Before {
     pub(crate) busy: bool,
-    /// The hook lives; whether it tells of a failed turn, and with what text.
-    pub(crate) hook: Option<Option<String>>,
+    /// Of the hook.
+    pub(crate) hook: Hook,
+}
+
+/// What the companion hook does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Hook {
+    /// It does not live in the session.
+    Absent,
+    /// It lives, and tells of no failed turn.
+    Silent,
+    /// It lives, and tells of one with this text.
+    Tells(String),
 }
 
 /// Shows these screens, one after the other, for a good while each.
@@ -91,7 +104,7 @@ pub(crate) fn watch(screens: &[Screen], report: &Report, before: &Before) -> Don
         session_id: "session".into(),
         transcript: "/home/dev/session.jsonl".into(),
     };
-    if before.hook.is_some() {
+    if before.hook != Hook::Absent {
         world.event(Event::Hook(1, hook(Happened::UserPromptSubmit)));
     }
     for screen in screens {
@@ -100,7 +113,7 @@ pub(crate) fn watch(screens: &[Screen], report: &Report, before: &Before) -> Don
             world.event(Event::Resize(screen.size));
         }
         draw(&mut world, &drawn(screen));
-        if let Some(Some(text)) = &before.hook {
+        if let Hook::Tells(text) = &before.hook {
             let text = text.clone();
             world.event(Event::Hook(2, hook(Happened::StopFailure { text })));
         }
