@@ -7,6 +7,7 @@
 use std::fmt::{self, Write as _};
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
@@ -320,10 +321,16 @@ fn answer_with(reply: Reply, request: &Value) -> io::Result<Response<Full<Bytes>
         response.headers_mut().insert("content-type", kind);
         return Ok(response);
     }
-    let message = json!({"id": "msg_01", "type": "message", "role": "assistant", "model": model,
+    let message = json!({"id": message_id(), "type": "message", "role": "assistant", "model": model,
         "content": [content], "stop_reason": stop_reason(&content), "stop_sequence": null,
         "usage": {"input_tokens": 1, "output_tokens": 1}});
     Ok(plain(200, &message.to_string()))
+}
+
+/// Another one for each message: newer versions count the conversation's steps by it (`/compact`).
+fn message_id() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(1);
+    format!("msg_{:08}", COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
 fn plain(status: u16, body: &str) -> Response<Full<Bytes>> {
@@ -352,7 +359,7 @@ fn stream(model: &str, content: &Value, cut: bool) -> String {
     };
     event(
         "message_start",
-        json!({"message": {"id": "msg_01", "type": "message", "role": "assistant", "model": model,
+        json!({"message": {"id": message_id(), "type": "message", "role": "assistant", "model": model,
             "content": [], "stop_reason": null, "stop_sequence": null,
             "usage": {"input_tokens": 10, "cache_creation_input_tokens": 0,
                 "cache_read_input_tokens": 0, "output_tokens": 1}}}),

@@ -148,7 +148,7 @@ fn not_a_failed_turn() -> Vec<Case> {
             &[
                 Step::Ask("hello there"),
                 Step::See(&["Hello."]),
-                // Since about 2.1.200 one message is not enough to be compacted.
+                // Since about 2.1.200 one answer is not enough to be compacted.
                 Step::Ask("what more"),
                 Step::See(&["There is more."]),
                 FREE,
