@@ -22,7 +22,7 @@ use real::mode::Mode;
 use real::setup::Setup;
 use real::stage::{Outcome, Stage, installed};
 use real::versions::{self, is_since};
-use real::{after, grid, hooked, scenarios};
+use real::{after, again, grid, hooked, scenarios};
 use support::terminal::Kind;
 
 /// The course of a trial.
@@ -39,7 +39,7 @@ fn main() -> ExitCode {
     let wanted = std::env::var("CLAUDE_RETRY_REAL").unwrap_or_default();
     let versions: &[&str] = match wanted.as_str() {
         "1" => &versions::FAST,
-        "all" => &versions::ALL,
+        ALL => &versions::ALL,
         _ => {
             println!(
                 "the real-CLI suite is `just real`, which runs: {} && \
@@ -57,8 +57,11 @@ fn main() -> ExitCode {
         );
         return ExitCode::FAILURE;
     }
-    libtest_mimic::run(&args, trials(versions)).exit_code()
+    libtest_mimic::run(&args, trials(versions, wanted == ALL)).exit_code()
 }
+
+/// All of it: every version, and the throttle again and again.
+const ALL: &str = "all";
 
 /// What installs them.
 fn install(versions: &[&str]) -> String {
@@ -67,7 +70,7 @@ fn install(versions: &[&str]) -> String {
 
 /// Every case of the grid and every scenario, on each version in each mode that it is for: the one in a plain
 /// terminal, the next in one that answers queries.
-fn trials(versions: &[&'static str]) -> Vec<Trial> {
+fn trials(versions: &[&'static str], again: bool) -> Vec<Trial> {
     let mut trials = Vec::new();
     let mut add = |version, mode: Mode, name: &str, setup: &Setup, play: Play| {
         let kind = if trials.len().is_multiple_of(2) {
@@ -101,6 +104,13 @@ fn trials(versions: &[&'static str]) -> Vec<Trial> {
                     add(version, mode, scenario.name, &scenario.setup, play);
                 }
             }
+        }
+    }
+    for &version in versions.iter().filter(|_| again) {
+        for number in 1..=again::TIMES {
+            let name = format!("throttle-again-{number:02}");
+            let play = Box::new(move |stage: &mut Stage| again::play(stage, number));
+            add(version, again::mode(number), &name, &again::setup(), play);
         }
     }
     trials

@@ -1,6 +1,7 @@
 //! The scenarios of the real-CLI suite.
 
 pub(crate) mod after;
+pub(crate) mod again;
 pub(crate) mod checks;
 pub(crate) mod grid;
 pub(crate) mod hooked;
