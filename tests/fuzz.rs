@@ -99,8 +99,11 @@ fn write_the_corpus() {
         }
         let mut words = String::new();
         for token in target.dictionary {
-            let bytes: String = token.iter().map(|byte| format!("\\x{byte:02x}")).collect();
-            let _ = writeln!(words, "\"{bytes}\"");
+            words.push('"');
+            for byte in *token {
+                let _ = write!(words, "\\x{byte:02x}");
+            }
+            words.push_str("\"\n");
         }
         fs::write(root.join(format!("{}.dict", target.name)), words).expect("a file");
     }

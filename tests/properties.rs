@@ -123,18 +123,16 @@ fn truth() -> impl Strategy<Value = Truth> {
     ]
 }
 
+fn hook() -> impl Strategy<Value = HookWitness<'static>> {
+    prop_oneof![
+        3 => Just(HookWitness::Absent),
+        1 => Just(HookWitness::Silent),
+        2 => proptest::sample::select(vec!["", THROTTLE, OVERLOADED]).prop_map(HookWitness::Told),
+    ]
+}
+
 fn before() -> impl Strategy<Value = Before> {
-    let told = prop_oneof![
-        Just(String::new()),
-        Just(THROTTLE.to_owned()),
-        Just(OVERLOADED.to_owned())
-    ];
-    let hook = prop_oneof![
-        3 => Just(None),
-        1 => Just(Some(None)),
-        2 => told.prop_map(|text| Some(Some(text))),
-    ];
-    (any::<bool>(), hook).prop_map(|(busy, hook)| Before { busy, hook })
+    (any::<bool>(), hook()).prop_map(|(busy, hook)| Before { busy, hook })
 }
 
 /// The heart of it: the transcript says that nothing is to be resumed, so nothing is, whatever stands on
@@ -182,7 +180,7 @@ fn nothing_is_typed_but_into_a_free_prompt() {
 struct Asked {
     screen: Screen,
     truth: Option<Truth>,
-    told: Option<Option<&'static str>>,
+    hook: HookWitness<'static>,
     handled: bool,
     known: bool,
     entered: Option<i8>,
@@ -192,17 +190,12 @@ struct Asked {
 }
 
 fn asked() -> impl Strategy<Value = Asked> {
-    let told = proptest::option::of(proptest::option::of(prop_oneof![
-        Just(""),
-        Just(THROTTLE),
-        Just(OVERLOADED)
-    ]));
     let classes = proptest::sample::subsequence(Class::ALL.to_vec(), 0..=Class::ALL.len());
     let few = prop_oneof![Just(Class::ALL.to_vec()), classes];
     (
         screen(),
         proptest::option::weighted(0.8, truth()),
-        told,
+        hook(),
         proptest::bool::weighted(0.1),
         any::<bool>(),
         proptest::option::of(-2_i8..3),
@@ -215,10 +208,10 @@ fn asked() -> impl Strategy<Value = Asked> {
         few,
     )
         .prop_map(
-            |(screen, truth, told, handled, known, entered, busy_seen, status, retry_on)| Asked {
+            |(screen, truth, hook, handled, known, entered, busy_seen, status, retry_on)| Asked {
                 screen,
                 truth,
-                told,
+                hook,
                 handled,
                 known,
                 entered,
@@ -260,11 +253,7 @@ impl Seen {
             title: self.title,
             prompt: &self.prompt,
             status: asked.status,
-            hook: match asked.told {
-                None => HookWitness::Absent,
-                Some(None) => HookWitness::Silent,
-                Some(Some(text)) => HookWitness::Told(text),
-            },
+            hook: asked.hook,
             report: &self.report,
             handled: &self.handled,
             session_id: asked.known.then_some("session"),
@@ -292,11 +281,11 @@ fn the_verdict_is_to_act_only_where_no_witness_contradicts() {
         assert!(!banner::busy(&asked.screen), "at work");
         assert_ne!(asked.status, Status::Busy, "at work by its file");
         assert!(asked.retry_on.contains(&failure.class), "left out");
-        assert_ne!(asked.told, Some(None), "the hook is silent");
+        assert_ne!(asked.hook, HookWitness::Silent, "the hook is silent");
         let on_screen = seen.banner.as_ref().map(|banner| banner.reading);
         match on_screen {
             Some(Reading::Transient(class)) => assert_eq!(class, failure.class),
-            Some(Reading::Unknown) | None => assert!(matches!(asked.told, Some(Some(_)))),
+            Some(Reading::Unknown) | None => assert!(matches!(asked.hook, HookWitness::Told(_))),
             other => panic!("on the screen {other:?}"),
         }
         match &seen.report {
@@ -308,7 +297,7 @@ fn the_verdict_is_to_act_only_where_no_witness_contradicts() {
                 assert!(turn.unix_ms >= world::WALL, "history");
                 assert_eq!(failure.uuid.as_ref(), Some(&turn.uuid));
                 assert!(!asked.handled, "dealt with already");
-                if let Some(Some(told)) = asked.told {
+                if let HookWitness::Told(told) = asked.hook {
                     assert!(same_error(told, text), "the hook told of another");
                 }
             }

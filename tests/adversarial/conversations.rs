@@ -1,5 +1,7 @@
 //! Conversations above an ordinary prompt.
 
+use std::fmt::Write as _;
+
 use crate::cases::BANNER;
 use crate::draw::{block, bullet, elbow, rule, user};
 
@@ -364,11 +366,8 @@ pub(crate) fn places(cols: u16) -> Named {
     };
     let mut later = format!("{}\n\n{error}\n", user(cols, "hi"));
     for n in 0..12 {
-        later += &format!(
-            "\n{}\n\n{}\n",
-            user(cols, "next"),
-            bullet(cols, &format!("Answer {n}."))
-        );
+        let (next, answer) = (user(cols, "next"), bullet(cols, &format!("Answer {n}.")));
+        let _ = writeln!(later, "\n{next}\n\n{answer}");
     }
     vec![
         ("two screens back", later),

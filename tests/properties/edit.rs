@@ -199,7 +199,7 @@ fn apply(screen: &mut Screen, edit: &Edit) {
         }
         Edit::Cursor(row, col) => screen.cursor = (*row, *col),
         Edit::Hide => screen.cursor_hidden = !screen.cursor_hidden,
-        Edit::Title(title) => screen.title = (*title).to_owned(),
+        Edit::Title(title) => (*title).clone_into(&mut screen.title),
     }
     screen.cursor.0 = screen.cursor.0.min(screen.size.rows - 1);
     screen.cursor.1 = screen.cursor.1.min(screen.size.cols - 1);

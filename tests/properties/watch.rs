@@ -7,6 +7,7 @@ use claude_retry::supervisor::hook::{Answer, Happened, HookEvent};
 use claude_retry::supervisor::prompt::{self, Prompt};
 use claude_retry::supervisor::session::Event;
 use claude_retry::supervisor::transcript::Report;
+use claude_retry::supervisor::verdict::HookWitness;
 use claude_retry::term::overlay::Compositor;
 use claude_retry::term::screen::Screen;
 
@@ -56,8 +57,8 @@ impl Outside for Still {
 #[derive(Clone, Debug)]
 pub(crate) struct Before {
     pub(crate) busy: bool,
-    /// The hook lives; whether it tells of a failed turn, and with what text.
-    pub(crate) hook: Option<Option<String>>,
+    /// Does a hook live, and does it tell of a failed turn?
+    pub(crate) hook: HookWitness<'static>,
 }
 
 /// Shows these screens, one after the other, for a good while each.
@@ -91,7 +92,7 @@ pub(crate) fn watch(screens: &[Screen], report: &Report, before: &Before) -> Don
         session_id: "session".into(),
         transcript: "/home/dev/session.jsonl".into(),
     };
-    if before.hook.is_some() {
+    if before.hook != HookWitness::Absent {
         world.event(Event::Hook(1, hook(Happened::UserPromptSubmit)));
     }
     for screen in screens {
@@ -100,8 +101,8 @@ pub(crate) fn watch(screens: &[Screen], report: &Report, before: &Before) -> Don
             world.event(Event::Resize(screen.size));
         }
         draw(&mut world, &drawn(screen));
-        if let Some(Some(text)) = &before.hook {
-            let text = text.clone();
+        if let HookWitness::Told(text) = before.hook {
+            let text = text.to_owned();
             world.event(Event::Hook(2, hook(Happened::StopFailure { text })));
         }
         world.run_for(Duration::from_secs(20));
