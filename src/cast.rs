@@ -267,13 +267,15 @@ impl Cast {
         self.events.last().map_or(Duration::ZERO, |event| event.at)
     }
 
-    /// When the user first pressed Enter.
-    pub fn first_enter(&self) -> Option<Duration> {
-        let enter = self
-            .events
+    /// When the user pressed Enter.
+    pub fn enters(&self) -> Vec<Duration> {
+        let is_enter =
+            |event: &&Event| matches!(&event.what, What::Input(bytes) if bytes.contains(&b'\r'));
+        self.events
             .iter()
-            .find(|event| matches!(&event.what, What::Input(bytes) if bytes.contains(&b'\r')))?;
-        Some(enter.at)
+            .filter(is_enter)
+            .map(|event| event.at)
+            .collect()
     }
 }
 

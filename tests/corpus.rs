@@ -245,6 +245,57 @@ fn judge(
     Ok(verdict)
 }
 
+/// From 20 to 300 columns, from 6 to 100 rows, on both screens, on each version.
+#[test]
+fn the_corpus_has_windows_of_all_sizes() {
+    let mut seen = BTreeMap::<_, [bool; 6]>::new();
+    let ours = |item: &Item| item.is_screen && item.subject != "editor-key";
+    for item in items().into_iter().filter(ours) {
+        let (screen, seen) = (&item.screen, seen.entry(item.version).or_default());
+        let (rows, cols) = (screen.size.rows, screen.size.cols);
+        let here = [
+            rows <= 6,
+            rows >= 100,
+            cols <= 20,
+            cols >= 300,
+            screen.alternate,
+            !screen.alternate,
+        ];
+        for (seen, here) in seen.iter_mut().zip(here) {
+            *seen |= here;
+        }
+    }
+    // The oldest has no renderer on the alternate screen.
+    assert_eq!(
+        seen.remove("2.1.145"),
+        Some([true, true, true, true, false, true])
+    );
+    assert!(
+        seen.len() >= 3 && seen.values().all(|seen| *seen == [true; 6]),
+        "{seen:?}"
+    );
+}
+
+/// Where it was recorded is nobody's business.
+#[test]
+fn no_path_of_a_machine_is_in_the_fixtures() {
+    for kind in ["screens", "recordings", "more"] {
+        for folder in sorted(&fixtures().join(kind))
+            .iter()
+            .filter(|path| path.is_dir())
+        {
+            for path in sorted(folder) {
+                let text = std::fs::read_to_string(&path).expect("text");
+                // The CLI has a folder of its own there.
+                let text = text.replace("/home/dev/", "").replace("/tmp/claude-", "");
+                for place in ["/tmp/", "/root/", "/Users/", "/var/folders"] {
+                    assert!(!text.contains(place), "{}: {place}", path.display());
+                }
+            }
+        }
+    }
+}
+
 /// Two emulators, one picture.
 #[test]
 fn the_programs_own_shadow_shows_the_same() {

@@ -20,10 +20,18 @@ use claude_retry::supervisor::wording::{self, Reading};
 use replay::Replay;
 
 /// The folders below the fixtures, and how many recordings are in each.
-const FOLDERS: [(&str, usize); 7] = [
+const FOLDERS: [(&str, usize); 15] = [
     ("recordings/2.0.76", 3),
     ("recordings/2.1.145", 44),
     ("recordings/2.1.145-full", 14),
+    ("recordings/2.1.200", 44),
+    ("recordings/2.1.200-full", 12),
+    ("recordings/2.1.200-inline", 14),
+    ("recordings/2.1.200-tmux", 12),
+    ("recordings/2.1.250", 44),
+    ("recordings/2.1.250-full", 12),
+    ("recordings/2.1.250-inline", 14),
+    ("recordings/2.1.250-tmux", 12),
     ("recordings/2.1.330", 44),
     ("recordings/2.1.330-full", 14),
     ("more/2.1.145", 22),

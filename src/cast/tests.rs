@@ -46,7 +46,7 @@ fn both_formats_say_the_same() {
     assert_eq!(v2.events, v3.events);
     assert_eq!(v2.events.len(), 4);
     assert_eq!(v2.events[1].at, MS(1750));
-    assert_eq!(v2.first_enter(), Some(MS(1750)));
+    assert_eq!(v2.enters(), [MS(1750)]);
     assert_eq!(v2.events[2].what, What::Resize(Size::new(30, 100)));
 }
 

@@ -497,7 +497,8 @@ fn find_spoken(screen: &Screen, floor: usize, catalogue: &Catalogue) -> Option<B
             .split_whitespace()
             .next()
             .map_or(0, UnicodeWidthStr::width);
-        if word == 0 || rows[next - 1].text.width() + 1 + word <= cols {
+        let ended = DURATION.is_match(&row.text);
+        if word == 0 || ended || rows[next - 1].text.width() + 1 + word <= cols {
             break;
         }
         text.push(' ');

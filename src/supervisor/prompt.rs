@@ -458,7 +458,7 @@ fn read_below(rows: &[Row]) -> Prompt {
 
 /// The first row of the panel of shortcuts, whose columns break every other sign in a narrow terminal.
 fn is_shortcuts(row: &Row) -> bool {
-    row.text.trim_start().starts_with("! for")
+    row.text.trim_start().starts_with("! ")
 }
 
 /// After a usage limit the CLI goes on by itself, unless the user types: said above the prompt and below it,

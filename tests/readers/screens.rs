@@ -210,6 +210,14 @@ fn a_spoken_history_search_is_no_free_prompt() {
     assert!(banner::find(&searched).is_some());
 }
 
+/// It has no glyph there, and may have had no room in the row above.
+#[test]
+fn a_spoken_line_of_a_finished_turn_is_no_rest_of_the_error() {
+    let text = format!("you: hi\nerror: {BANNER} · Rate limit\nBaked for 0s · done 7:05 PM\n$");
+    let found = banner::find(&draw(Size::new(6, COLS), &text, (3, 1))).expect("an error");
+    assert_eq!(found.text, format!("{BANNER} · Rate limit"));
+}
+
 #[test]
 fn a_spoken_prompt_is_free_with_the_cursor_where_text_begins() {
     let at = |col| {
@@ -246,9 +254,13 @@ fn a_narrow_panel_of_shortcuts_is_a_menu() {
     let footer = "  ! for   double tap   ctrl +\n  shell   esc to clear shift + _\n  / for   shift + tab  ctrl + z\n  commandsto           to";
     let screen = with_footer(34, "● Hello.\n", "❯\u{a0}", 2, footer);
     assert_eq!(prompt::read(&screen), Prompt::Menu);
-    let footer = "  ! fordouble  ctr\n       tap esc l +\n  shellto clearsh";
-    let screen = with_footer(20, "● Hello.\n", "❯\u{a0}", 2, footer);
-    assert_eq!(prompt::read(&screen), Prompt::Menu);
+    for footer in [
+        "  ! fordouble  ctr\n       tap esc l +\n  shellto clearsh",
+        "  !    esc     ctr\n  for  esc to  l+s\n  sh   clear   hif",
+    ] {
+        let screen = with_footer(20, "● Hello.\n", "❯\u{a0}", 2, footer);
+        assert_eq!(prompt::read(&screen), Prompt::Menu);
+    }
 }
 
 #[test]

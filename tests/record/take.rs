@@ -269,7 +269,11 @@ fn keep(mut screen: Screen, scrub: &Scrub, title: &str, folder: &Path, stem: &st
 fn walk(stage: &Stage, steps: &[Step]) -> Outcome {
     for step in steps {
         match step {
-            Step::Failed => drop(stage.see_text(BANNER)?),
+            // A person does nothing as fast as the next step.
+            Step::Failed => {
+                stage.see_text(BANNER)?;
+                rest(stage);
+            }
             step => grid::walk(stage, std::slice::from_ref(step))?,
         }
     }

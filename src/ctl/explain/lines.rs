@@ -71,6 +71,14 @@ impl Lines {
             .map(|line| line.unix_ms)
     }
 
+    /// The times of the user's lines, in order.
+    pub fn users(&self) -> impl Iterator<Item = u64> {
+        self.0
+            .iter()
+            .filter(|line| line.user)
+            .map(|line| line.unix_ms)
+    }
+
     /// What a look at it gave at this time; of one session alone, where that is known.
     pub fn report(&self, unix_ms: u64, session: Option<&str>) -> Report {
         let is_of = |line: &&Line| match (session, &line.session) {

@@ -378,9 +378,14 @@ pub fn clock_of(cast: &Cast, lines: Option<&Lines>) -> (u64, &'static str) {
             "not at all: a raw capture has no times, so all of the transcript counts",
         );
     }
-    let enter = cast
-        .first_enter()
-        .and_then(|at| first.checked_sub(u64::try_from(at.as_millis()).ok()?));
+    // The CLI stamps a line some time after the Enter: the pair that is nearest tells the clock best.
+    let enters = cast.enters();
+    let one_each = lines.users().count() == enters.len();
+    let pairs = enters.iter().zip(lines.users());
+    let enter = pairs
+        .take(if one_each { enters.len() } else { 1 })
+        .filter_map(|(at, user)| user.checked_sub(u64::try_from(at.as_millis()).ok()?))
+        .min();
     match (cast.timestamp.map(|seconds| seconds * 1000), enter) {
         // The header's time has whole seconds; the Enter is exact, where it is the one.
         (Some(started), Some(enter)) if enter.abs_diff(started) <= 2_000 => {
