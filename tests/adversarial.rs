@@ -25,10 +25,9 @@ use std::collections::BTreeSet;
 use cases::{Case, cases};
 use claude_retry::supervisor::prompt::Prompt;
 use claude_retry::supervisor::transcript::Report;
-use claude_retry::supervisor::verdict::HookWitness;
 use claude_retry::term::screen::Screen;
 use truth::Truth;
-use watch::{Before, watch};
+use watch::{Before, Hook, watch};
 
 /// Columns: from a split pane to a wide window.
 const WIDTHS: [u16; 4] = [24, 44, 80, 150];
@@ -48,7 +47,7 @@ fn outcome(screen: &Screen, report: &Report) -> Outcome {
     // A turn was seen to run: without a transcript the screen may decide.
     let before = Before {
         busy: true,
-        hook: HookWitness::Absent,
+        hook: Hook::Absent,
     };
     let done = watch(std::slice::from_ref(screen), report, &before);
     assert_eq!(done.woken, 0, "there is no hook");

@@ -99,11 +99,11 @@ fn write_the_corpus() {
         }
         let mut words = String::new();
         for token in target.dictionary {
-            words.push('"');
-            for byte in *token {
-                let _ = write!(words, "\\x{byte:02x}");
-            }
-            words.push_str("\"\n");
+            let bytes = token.iter().fold(String::new(), |mut text, byte| {
+                let _ = write!(text, "\\x{byte:02x}");
+                text
+            });
+            let _ = writeln!(words, "\"{bytes}\"");
         }
         fs::write(root.join(format!("{}.dict", target.name)), words).expect("a file");
     }

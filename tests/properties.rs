@@ -43,7 +43,7 @@ use edit::{Edit, edited, edits};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use truth::Truth;
-use watch::{Before, Done, watch};
+use watch::{Before, Done, Hook, watch};
 
 const THROTTLE: &str = "API Error: Server is temporarily limiting requests (not your usage limit)";
 const OVERLOADED: &str = "API Error: 529 Overloaded";
@@ -123,11 +123,12 @@ fn truth() -> impl Strategy<Value = Truth> {
     ]
 }
 
-fn hook() -> impl Strategy<Value = HookWitness<'static>> {
+fn hook() -> impl Strategy<Value = Hook> {
+    let told = prop_oneof![Just(""), Just(THROTTLE), Just(OVERLOADED)];
     prop_oneof![
-        3 => Just(HookWitness::Absent),
-        1 => Just(HookWitness::Silent),
-        2 => proptest::sample::select(vec!["", THROTTLE, OVERLOADED]).prop_map(HookWitness::Told),
+        3 => Just(Hook::Absent),
+        1 => Just(Hook::Silent),
+        2 => told.prop_map(|text| Hook::Tells(text.to_owned())),
     ]
 }
 
@@ -180,7 +181,7 @@ fn nothing_is_typed_but_into_a_free_prompt() {
 struct Asked {
     screen: Screen,
     truth: Option<Truth>,
-    hook: HookWitness<'static>,
+    hook: Hook,
     handled: bool,
     known: bool,
     entered: Option<i8>,
@@ -253,7 +254,11 @@ impl Seen {
             title: self.title,
             prompt: &self.prompt,
             status: asked.status,
-            hook: asked.hook,
+            hook: match &asked.hook {
+                Hook::Absent => HookWitness::Absent,
+                Hook::Silent => HookWitness::Silent,
+                Hook::Tells(text) => HookWitness::Told(text),
+            },
             report: &self.report,
             handled: &self.handled,
             session_id: asked.known.then_some("session"),
@@ -281,11 +286,11 @@ fn the_verdict_is_to_act_only_where_no_witness_contradicts() {
         assert!(!banner::busy(&asked.screen), "at work");
         assert_ne!(asked.status, Status::Busy, "at work by its file");
         assert!(asked.retry_on.contains(&failure.class), "left out");
-        assert_ne!(asked.hook, HookWitness::Silent, "the hook is silent");
+        assert_ne!(asked.hook, Hook::Silent, "the hook is silent");
         let on_screen = seen.banner.as_ref().map(|banner| banner.reading);
         match on_screen {
             Some(Reading::Transient(class)) => assert_eq!(class, failure.class),
-            Some(Reading::Unknown) | None => assert!(matches!(asked.hook, HookWitness::Told(_))),
+            Some(Reading::Unknown) | None => assert!(matches!(asked.hook, Hook::Tells(_))),
             other => panic!("on the screen {other:?}"),
         }
         match &seen.report {
@@ -297,7 +302,7 @@ fn the_verdict_is_to_act_only_where_no_witness_contradicts() {
                 assert!(turn.unix_ms >= world::WALL, "history");
                 assert_eq!(failure.uuid.as_ref(), Some(&turn.uuid));
                 assert!(!asked.handled, "dealt with already");
-                if let HookWitness::Told(told) = asked.hook {
+                if let Hook::Tells(told) = &asked.hook {
                     assert!(same_error(told, text), "the hook told of another");
                 }
             }

@@ -366,8 +366,8 @@ pub(crate) fn places(cols: u16) -> Named {
     };
     let mut later = format!("{}\n\n{error}\n", user(cols, "hi"));
     for n in 0..12 {
-        let (next, answer) = (user(cols, "next"), bullet(cols, &format!("Answer {n}.")));
-        let _ = writeln!(later, "\n{next}\n\n{answer}");
+        let answer = bullet(cols, &format!("Answer {n}."));
+        let _ = write!(later, "\n{}\n\n{answer}\n", user(cols, "next"));
     }
     vec![
         ("two screens back", later),

@@ -59,12 +59,11 @@ impl Table {
     pub(crate) fn of_scenario(&self, version: &str, subject: &str) -> Right {
         let mut prompt: Vec<String> = PROMPTS.map(Into::into).into();
         let verdict = match (version, subject) {
-            // It has no retries of its own: the error shows at once. Nor a view of agents: the key did nothing.
-            ("2.1.145", "own-retry-running" | "agents-view") => "retry",
-            // Nor a screen-reader mode: it refuses to start.
+            // It has no screen-reader mode: it refuses to start.
             ("2.1.145", "throttle-screen-reader") => "leave",
+            // It has no retries of its own: the error shows at once. Nor a view of agents: the key did nothing.
             // An error from before the start can be told by its time alone: not the readers' business.
-            (_, "resumed-error") => "retry",
+            ("2.1.145", "own-retry-running" | "agents-view") | (_, "resumed-error") => "retry",
             _ => of(&self.scenarios, version, subject),
         };
         match verdict {

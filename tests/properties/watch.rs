@@ -1,5 +1,7 @@
 //! A session before a screen that does not change, with a transcript that says what it says.
 
+#![allow(dead_code, reason = "each test file uses its part")]
+
 use std::time::Duration;
 
 use claude_retry::config::{BarMode, Jitter, Settings};
@@ -7,7 +9,6 @@ use claude_retry::supervisor::hook::{Answer, Happened, HookEvent};
 use claude_retry::supervisor::prompt::{self, Prompt};
 use claude_retry::supervisor::session::Event;
 use claude_retry::supervisor::transcript::Report;
-use claude_retry::supervisor::verdict::HookWitness;
 use claude_retry::term::overlay::Compositor;
 use claude_retry::term::screen::Screen;
 
@@ -57,8 +58,19 @@ impl Outside for Still {
 #[derive(Clone, Debug)]
 pub(crate) struct Before {
     pub(crate) busy: bool,
-    /// Does a hook live, and does it tell of a failed turn?
-    pub(crate) hook: HookWitness<'static>,
+    /// Of the hook.
+    pub(crate) hook: Hook,
+}
+
+/// What the companion hook does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Hook {
+    /// It does not live in the session.
+    Absent,
+    /// It lives, and tells of no failed turn.
+    Silent,
+    /// It lives, and tells of one with this text.
+    Tells(String),
 }
 
 /// Shows these screens, one after the other, for a good while each.
@@ -92,7 +104,7 @@ pub(crate) fn watch(screens: &[Screen], report: &Report, before: &Before) -> Don
         session_id: "session".into(),
         transcript: "/home/dev/session.jsonl".into(),
     };
-    if before.hook != HookWitness::Absent {
+    if before.hook != Hook::Absent {
         world.event(Event::Hook(1, hook(Happened::UserPromptSubmit)));
     }
     for screen in screens {
@@ -101,8 +113,8 @@ pub(crate) fn watch(screens: &[Screen], report: &Report, before: &Before) -> Don
             world.event(Event::Resize(screen.size));
         }
         draw(&mut world, &drawn(screen));
-        if let HookWitness::Told(text) = before.hook {
-            let text = text.to_owned();
+        if let Hook::Tells(text) = &before.hook {
+            let text = text.clone();
             world.event(Event::Hook(2, hook(Happened::StopFailure { text })));
         }
         world.run_for(Duration::from_secs(20));

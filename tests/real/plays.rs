@@ -76,16 +76,30 @@ pub(crate) fn key_in_between(stage: &mut Stage) -> Outcome {
 pub(crate) fn screen_only(stage: &mut Stage) -> Outcome {
     stage.start()?;
     stage.ask("hello there")?;
-    for turn in 1..=2 {
-        stage.turns(turn)?;
-        stage.see_text("esc to interrupt")?;
-        // As long as the spinner turns, the wrapper has seen it.
-        for _ in 0..3 {
-            stage.more_output()?;
-        }
-        stage.api.release();
+    works_and_ends(stage, 1)?;
+    let verdict = stage.logged("verdict")?;
+    if stage.screen().shows(" · done ") {
+        // 2.1.250 has this line behind errors and answers alike, and an answer may have an error's words.
+        ensure(verdict["verdict"] == "keep-out", || {
+            format!("the screen alone decided: {verdict}")
+        })?;
+        stage.quiet(AT_REST)?;
+        return stage.expect_turns(&["hello there"]);
     }
+    works_and_ends(stage, 2)?;
     recovered(stage, &["hello there", RESUMED])
+}
+
+/// The CLI is seen at work on this turn, then the API lets its answer go.
+fn works_and_ends(stage: &mut Stage, turn: usize) -> Outcome {
+    stage.turns(turn)?;
+    stage.see_text("esc to interrupt")?;
+    // As long as the spinner turns, the wrapper has seen it.
+    for _ in 0..3 {
+        stage.more_output()?;
+    }
+    stage.api.release();
+    Ok(())
 }
 
 /// Ctrl+C is ours while we wait: the CLI does not even arm its exit.

@@ -140,10 +140,17 @@ fn not_a_failed_turn() -> Vec<Case> {
         case(
             "compact-fails",
             NOT_OURS,
-            Setup::new([Answer::text("Hello."), Answer::throttle()]),
+            Setup::new([
+                Answer::text("Hello."),
+                Answer::text("There is more."),
+                Answer::throttle(),
+            ]),
             &[
                 Step::Ask("hello there"),
                 Step::See(&["Hello."]),
+                // Since about 2.1.200 one message is not enough to be compacted.
+                Step::Ask("what more"),
+                Step::See(&["There is more."]),
                 FREE,
                 Step::Type("/compact"),
                 Step::Prompt("/compact"),
