@@ -39,7 +39,7 @@ use claude_retry::supervisor::verdict::{
 };
 use claude_retry::supervisor::wording::{self, Catalogue, Class, Reading};
 use claude_retry::term::screen::Screen;
-use edit::{Edit, edited, edits};
+use edit::{edited, edits};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use truth::Truth;
@@ -70,10 +70,28 @@ fn holds<S: Strategy>(cases: u32, values: &S, property: impl Fn(S::Value)) {
 /// The last screens of all recordings.
 static SCREENS: LazyLock<Vec<Screen>> = LazyLock::new(recorded::last_screens);
 
+/// Those of them that show a transient error above a free prompt.
+static FAILED: LazyLock<Vec<usize>> = LazyLock::new(|| {
+    let failed = |screen: &Screen| is_transient(screen) && prompt::read(screen) == Prompt::Free;
+    let all = SCREENS.iter().enumerate();
+    all.filter(|(_, screen)| failed(screen))
+        .map(|(n, _)| n)
+        .collect()
+});
+
+fn is_transient(screen: &Screen) -> bool {
+    banner::find(screen).is_some_and(|b| matches!(b.reading, Reading::Transient(_)))
+}
+
 /// A recorded screen, edited.
 fn screen() -> impl Strategy<Value = Screen> {
-    (0..SCREENS.len(), edits())
-        .prop_map(|(n, edits): (usize, Vec<Edit>)| edited(&SCREENS[n], &edits))
+    (0..SCREENS.len(), edits()).prop_map(|(n, edits)| edited(&SCREENS[n], &edits))
+}
+
+/// The same of one whose turn failed.
+fn failed_screen() -> impl Strategy<Value = Screen> {
+    let failed = proptest::sample::select(FAILED.as_slice());
+    (failed, edits()).prop_map(|(n, edits)| edited(&SCREENS[n], &edits))
 }
 
 #[test]
@@ -141,7 +159,7 @@ fn before() -> impl Strategy<Value = Before> {
 #[test]
 fn a_transcript_that_says_no_is_the_last_word() {
     let case = (
-        proptest::collection::vec(screen(), 1..3),
+        proptest::collection::vec(prop_oneof![screen(), failed_screen()], 1..3),
         settled(),
         before(),
     );
@@ -149,18 +167,15 @@ fn a_transcript_that_says_no_is_the_last_word() {
     holds(250, &case, |(screens, truth, before)| {
         let report = truth.report();
         assert_eq!(watch(&screens, &report, &before), Done::default());
-        let transient = |screen: &Screen| {
-            banner::find(screen).is_some_and(|b| matches!(b.reading, Reading::Transient(_)))
-        };
-        candidates.set(candidates.get() + u32::from(screens.iter().any(transient)));
+        candidates.set(candidates.get() + u32::from(screens.iter().any(is_transient)));
     });
-    assert!(candidates.get() > 50, "{} candidates", candidates.get());
+    assert!(candidates.get() > 100, "{} candidates", candidates.get());
 }
 
 /// The transcript says yes: the message is typed, if at all, into a free prompt, and once.
 #[test]
 fn nothing_is_typed_but_into_a_free_prompt() {
-    let case = (screen(), before());
+    let case = (failed_screen(), before());
     let typed = Cell::new(0);
     holds(500, &case, |(screen, before)| {
         let text = match banner::find(&screen).map(|banner| banner.reading) {
@@ -173,7 +188,7 @@ fn nothing_is_typed_but_into_a_free_prompt() {
         }
         typed.set(typed.get() + done.typed_into.len());
     });
-    assert!(typed.get() > 20, "typed {} times", typed.get());
+    assert!(typed.get() > 100, "typed {} times", typed.get());
 }
 
 /// What the verdict is asked with.
