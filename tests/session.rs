@@ -91,8 +91,13 @@ fn events(world: &Fake) -> Vec<&str> {
 /// How often the log has this record.
 /// Every change of the verdict, in order.
 fn verdicts(world: &Fake) -> Vec<&str> {
-    let records = world.log.iter().filter(|record| record["event"] == "verdict");
-    records.filter_map(|record| record["verdict"].as_str()).collect()
+    let records = world
+        .log
+        .iter()
+        .filter(|record| record["event"] == "verdict");
+    records
+        .filter_map(|record| record["verdict"].as_str())
+        .collect()
 }
 
 fn count(world: &Fake, event: &str) -> usize {

@@ -6,7 +6,9 @@
 //! 3. CR alone, [`CR_AFTER`] later or more: the CLI takes a fast burst for a paste and swallows a CR in it.
 //!
 //! Until the CR or the undo the user's input is held in order. If any comes, or the message cannot be
-//! read back: Ctrl+U, read back empty, deliver what was held, stand down.
+//! read back: Ctrl+U, read back empty, deliver what was held, stand down. Not before the message was seen, for
+//! a while: 2.1.250 takes a paste in its own time, and a Ctrl+U that overtakes it leaves the message behind the
+//! cursor, where Ctrl+U does nothing any more.
 //!
 //! One key of the user between the paste and the CR would make it `continuex`, submitted. Holding the input
 //! closes that race.
@@ -22,7 +24,15 @@ pub const LIMIT: Duration = Duration::from_secs(2);
 /// From the start of an undo to its end at most.
 pub const UNDO: Duration = Duration::from_millis(500);
 
+/// For so long an undo waits for the message to appear: the CLI draws a paste within 60 ms, under load 200.
+const APPEARS: Duration = Duration::from_millis(250);
+/// An undo that has shown no effect for so long is done again.
+const AGAIN: Duration = Duration::from_millis(120);
+
+/// Erases up to the line's start.
 const CTRL_U: &[u8] = b"\x15";
+/// The same wherever the cursor is: to the line's end first.
+const END_CTRL_U: &[u8] = b"\x05\x15";
 
 /// One transaction.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +40,8 @@ pub struct Typing {
     pasted_at: Duration,
     /// The message stood in the prompt at the last look.
     seen: bool,
+    /// When that was.
+    looked_at: Duration,
     undo: Option<Undo>,
     /// What the user sent meanwhile.
     held: Vec<u8>,
@@ -39,6 +51,8 @@ pub struct Typing {
 struct Undo {
     since: Duration,
     why: Why,
+    /// When the message was last erased.
+    erased: Option<Duration>,
 }
 
 /// Why a transaction was undone.
@@ -50,6 +64,13 @@ pub enum Why {
     NotReadBack,
     /// The CLI began to work, or the job was stopped.
     Interrupted,
+}
+
+impl Undo {
+    fn erase(&mut self, now: Duration, keys: &[u8], child: &mut Vec<u8>) {
+        self.erased = Some(now);
+        child.extend_from_slice(keys);
+    }
 }
 
 impl Why {
@@ -98,6 +119,7 @@ impl Typing {
         Self {
             pasted_at: now,
             seen: false,
+            looked_at: now,
             undo: None,
             held: Vec::new(),
         }
@@ -113,28 +135,45 @@ impl Typing {
 
     /// Undoes, unless that has begun.
     pub fn start_undo(&mut self, now: Duration, why: Why, child: &mut Vec<u8>) {
-        if self.undo.is_none() {
-            self.undo = Some(Undo { since: now, why });
-            child.extend_from_slice(CTRL_U);
+        if self.undo.is_some() {
+            return;
         }
+        let mut undo = Undo {
+            since: now,
+            why,
+            erased: None,
+        };
+        if self.seen || why == Why::NotReadBack {
+            undo.erase(now, CTRL_U, child);
+        }
+        self.undo = Some(undo);
     }
 
     /// Looks at the prompt: after output went quiet, and at [`Typing::deadline`].
     pub fn look(&mut self, now: Duration, shown: Shown, child: &mut Vec<u8>) -> Outcome {
-        if let Some(undo) = self.undo {
+        self.looked_at = now;
+        if let Some(undo) = &mut self.undo {
             // A paste that the CLI has not drawn yet looks like an empty prompt: the undo counts as read
             // back only when the message was seen before, or at the limit.
             let over = now >= undo.since + UNDO || now >= self.pasted_at + LIMIT;
-            return if over || (self.seen && shown == Shown::Empty) {
+            if over || (self.seen && shown == Shown::Empty) {
                 // A dialog that was open for a moment may have swallowed the undo.
                 if shown == Shown::Message {
-                    child.extend_from_slice(CTRL_U);
+                    undo.erase(now, END_CTRL_U, child);
                 }
-                Outcome::Undone(undo.why, std::mem::take(&mut self.held))
-            } else {
-                self.seen |= shown == Shown::Message;
-                Outcome::Open
-            };
+                return Outcome::Undone(undo.why, std::mem::take(&mut self.held));
+            }
+            self.seen |= shown == Shown::Message;
+            match undo.erased {
+                None if self.seen || now >= undo.since + APPEARS => {
+                    undo.erase(now, CTRL_U, child);
+                }
+                Some(at) if shown == Shown::Message && now >= at + AGAIN => {
+                    undo.erase(now, END_CTRL_U, child);
+                }
+                _ => {}
+            }
+            return Outcome::Open;
         }
         self.seen = shown == Shown::Message;
         if self.seen && now >= self.pasted_at + CR_AFTER {
@@ -150,7 +189,16 @@ impl Typing {
     /// When to look even if nothing is drawn.
     pub fn deadline(&self) -> Duration {
         match self.undo {
-            Some(undo) => (undo.since + UNDO).min(self.pasted_at + LIMIT),
+            Some(undo) => {
+                let next = undo.erased.map_or(undo.since + APPEARS, |at| at + AGAIN);
+                // Past these the end alone is waited for: a deadline that stands still would fire for ever.
+                let next = if next > self.looked_at {
+                    next
+                } else {
+                    undo.since + UNDO
+                };
+                next.min(undo.since + UNDO).min(self.pasted_at + LIMIT)
+            }
             None if self.seen => self.pasted_at + CR_AFTER,
             None => self.pasted_at + READ_BACK,
         }
@@ -158,7 +206,7 @@ impl Typing {
 
     /// Ends it at once, without reading back (the way out): the held input.
     pub fn abandon(mut self, child: &mut Vec<u8>) -> Vec<u8> {
-        if self.undo.is_none() {
+        if self.undo.is_none_or(|undo| undo.erased.is_none()) {
             child.extend_from_slice(CTRL_U);
         }
         std::mem::take(&mut self.held)
@@ -254,23 +302,41 @@ mod tests {
         let (mut typing, mut child) = begun();
         typing.hold(MS(5), b"x", true, &mut child);
         assert_eq!(typing.look(MS(10), Shown::Empty, &mut child), Outcome::Open);
+        assert!(child.is_empty(), "it would overtake the paste");
         assert_eq!(
             typing.look(MS(30), Shown::Message, &mut child),
             Outcome::Open
         );
+        assert_eq!(child, CTRL_U);
         let outcome = typing.look(MS(40), Shown::Empty, &mut child);
         assert_eq!(outcome, Outcome::Undone(Why::UserTyped, b"x".to_vec()));
     }
 
     #[test]
-    fn an_undo_that_was_swallowed_is_done_again_before_the_users_keys() {
+    fn an_undo_of_what_never_appears_is_done_all_the_same() {
         let (mut typing, mut child) = begun();
-        typing.hold(MS(50), b"x", true, &mut child);
-        typing.look(MS(60), Shown::Other, &mut child);
+        typing.hold(MS(5), b"x", true, &mut child);
+        assert_eq!(typing.deadline(), MS(5) + APPEARS);
+        typing.look(MS(5) + APPEARS, Shown::Other, &mut child);
         assert_eq!(child, CTRL_U);
+        typing.look(MS(5) + APPEARS + AGAIN, Shown::Other, &mut child);
+        assert_eq!(child, CTRL_U, "nothing of ours is to be seen");
+        assert_eq!(typing.deadline(), MS(5) + UNDO);
+    }
+
+    #[test]
+    fn an_undo_without_effect_is_done_again_from_the_lines_end() {
+        let (mut typing, mut child) = begun();
+        typing.look(MS(40), Shown::Message, &mut child);
+        typing.hold(MS(50), b"x", true, &mut child);
+        typing.look(MS(60), Shown::Message, &mut child);
+        assert_eq!(child, CTRL_U);
+        assert_eq!(typing.deadline(), MS(50) + AGAIN);
+        typing.look(MS(50) + AGAIN, Shown::Message, &mut child);
+        assert_eq!(child, b"\x15\x05\x15");
         let outcome = typing.look(MS(50) + UNDO, Shown::Message, &mut child);
         assert_eq!(outcome, Outcome::Undone(Why::UserTyped, b"x".to_vec()));
-        assert_eq!(child, b"\x15\x15");
+        assert_eq!(child, b"\x15\x05\x15\x05\x15");
     }
 
     #[test]
