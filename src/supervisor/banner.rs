@@ -40,25 +40,30 @@ impl Banner {
     }
 
     /// The same of a block's rows. In a narrow terminal the CLI breaks a long word; which row ends in one is
-    /// not to be seen.
+    /// not to be seen, so every way to join them counts: the one that keeps us off first.
     fn of_rows(first: &str, more: &[Row], catalogue: &Catalogue) -> Option<Self> {
-        let joined = |broken: Option<usize>| {
+        let joined = |is_broken: &dyn Fn(usize) -> bool| {
             let mut text = first.to_owned();
             for (at, row) in more.iter().enumerate() {
-                if broken != Some(at) {
+                if !is_broken(at) {
                     text.push(' ');
                 }
                 text.push_str(row.text.trim());
             }
             Self::of(&text, catalogue)
         };
-        let banner = joined(None)?;
-        if banner.reading != Reading::Unknown {
-            return Some(banner);
-        }
-        let known = |banner: &Self| banner.reading != Reading::Unknown;
-        let mended = (0..more.len()).find_map(|at| joined(Some(at)).filter(known));
-        Some(mended.unwrap_or(banner))
+        let banner = joined(&|_| false)?;
+        let one = (0..more.len()).filter_map(|broken| joined(&|at| at == broken));
+        let all = joined(&|_| true);
+        let strictest = one
+            .chain(all)
+            .filter(|other| other.reading.strictness() < banner.reading.strictness())
+            .min_by_key(|other| other.reading.strictness());
+        Some(match strictest {
+            None => banner,
+            Some(mended) if banner.reading == Reading::Unknown => mended,
+            Some(Self { reading, .. }) => Self { reading, ..banner },
+        })
     }
 }
 
@@ -513,7 +518,14 @@ fn find_spoken(screen: &Screen, floor: usize, catalogue: &Catalogue) -> Option<B
     if rows[next..].len() > MAX_FOOTER || rows[next..].iter().any(said) {
         return None;
     }
-    Banner::of(&text, catalogue)
+    let finished = |row: &Row| {
+        let found = DURATION.captures(&row.text);
+        found.is_some_and(|found| found.name("done").is_some())
+    };
+    Some(Banner {
+        finished: rows[next..].iter().any(finished),
+        ..Banner::of(&text, catalogue)?
+    })
 }
 
 /// Who speaks in screen-reader mode.

@@ -456,9 +456,11 @@ fn read_below(rows: &[Row]) -> Prompt {
     }
 }
 
-/// The first row of the panel of shortcuts, whose columns break every other sign in a narrow terminal.
+/// The first row of the panel of shortcuts, whose columns break every other sign in a narrow terminal. (A status
+/// line of the user's may begin with `! ` too.)
 fn is_shortcuts(row: &Row) -> bool {
-    row.text.trim_start().starts_with("! ")
+    let text = row.text.trim_start();
+    text.starts_with("! for") || text.starts_with("!  ")
 }
 
 /// After a usage limit the CLI goes on by itself, unless the user types: said above the prompt and below it,

@@ -12,7 +12,7 @@
 //! | --- | --- | --- | --- |
 //! | spinner, its own retry, `esc to interrupt` | any | any | wait: the turn has not ended |
 //! | none of it | busy glyph | any | wait: the turn has not ended |
-//! | none of it | idle glyph, another, none | `busy` | wait, for as long as it says so |
+//! | none of it | idle glyph, another, none | `busy` | wait, for as long as it says so; a wait that is over holds off |
 //! | none of it | idle glyph, another, none | `idle`, says nothing, not there | go on |
 //!
 //! What do screen and transcript say of the error?
@@ -20,8 +20,9 @@
 //! | screen | transcript's last line | verdict |
 //! | --- | --- | --- |
 //! | no error, or one that is not in the catalogue, and no `StopFailure` | any | keep out |
-//! | no error, or one that is not in the catalogue, and a `StopFailure` | a new transient error | go on: it may be covered, or scrolled away |
 //! | no error, a `StopFailure`, and Enter since then | a new transient error | wait (the screen lags), then keep out: a rewind writes no line |
+//! | no error, or one that is not in the catalogue, and a `StopFailure` | a new transient error | go on: it may be covered, or scrolled away |
+//! | the same | anything else | as below, where the screen's error is transient |
 //! | an error that is not transient, and no `StopFailure` | any | keep out |
 //! | an error that is not transient, and a `StopFailure` | any | wait (the screen lags), then keep out |
 //! | a class that `retry-on` leaves out | any | keep out |
@@ -33,9 +34,10 @@
 //! | transient | the assistant's own message | wait (the file lags), then keep out: a quotation |
 //! | transient | a user's line | wait (the file lags), then keep out |
 //! | transient | named, but not there or not readable | wait, then keep out |
+//! | transient, by a wording of the user's alone | none to be found | keep out: it may be an answer |
+//! | transient, behind it the line of a finished turn | none to be found | keep out: it may be an answer |
 //! | transient | none to be found, a busy phase seen | go on, by the screen alone |
 //! | transient | none to be found, no busy phase seen | keep out: it may be history |
-//! | transient, behind it the line of a finished turn | none to be found | keep out: it may be an answer |
 //! | none | none to be found | keep out: a `StopFailure` is no proof, a failed `/compact` sends it too |
 //!
 //! Does the companion hook agree?
@@ -44,7 +46,7 @@
 //! | --- | --- |
 //! | not in this session | **act** |
 //! | a `StopFailure` came with the transcript's error, or with no text | **act** |
-//! | a `StopFailure` came with another error | wait (one of the two is older), then keep out |
+//! | a `StopFailure` came with another error, transient or not | wait (one of the two is older), then keep out |
 //! | lives in this session, no `StopFailure` came | wait (it lags), then keep out |
 //!
 //! # Which way is open?
@@ -85,6 +87,13 @@ pub const NOT_IN_SIGHT: &str = "the error is not in sight";
 
 /// The reason while the CLI's own file says that a turn runs.
 pub const BUSY_BY_FILE: &str = "the CLI's session file says that it is at work";
+
+/// The reasons while the CLI is at work, by what it draws, by the title, by its file.
+pub const AT_WORK: [&str; 3] = [
+    "the CLI is at work",
+    "the title says that the CLI is at work",
+    BUSY_BY_FILE,
+];
 
 const LEFT_OUT: &str = "retry-on leaves this class out";
 
@@ -216,10 +225,10 @@ pub struct Failure {
 /// Weighs the witnesses; the tables are in the module's docs.
 pub fn judge(w: &Witnesses<'_>) -> Verdict {
     if w.works {
-        return Verdict::Wait("the CLI is at work");
+        return Verdict::Wait(AT_WORK[0]);
     }
     if w.title == Title::Busy {
-        return Verdict::Wait("the title says that the CLI is at work");
+        return Verdict::Wait(AT_WORK[1]);
     }
     if w.status == Status::Busy {
         return Verdict::Wait(BUSY_BY_FILE);
@@ -245,6 +254,12 @@ pub fn judge(w: &Witnesses<'_>) -> Verdict {
     }
     let verdict = match (w.report, class) {
         (Report::Turn(turn), class) => judge_turn(w, class, turn),
+        (Report::Unknown, Some(_))
+            if w.banner
+                .is_some_and(|banner| w.catalogue.is_own_alone(&banner.text)) =>
+        {
+            Verdict::KeepOut("no transcript, and only a wording of yours knows the error")
+        }
         (Report::Unknown, Some(_)) if w.banner.is_some_and(|banner| banner.finished) => {
             Verdict::KeepOut("no transcript, and the error may be an answer's text")
         }

@@ -65,6 +65,18 @@ pub enum Reading {
     Unknown,
 }
 
+impl Reading {
+    /// Of several readings of a text the one with the least counts: what keeps us off comes first.
+    pub(super) const fn strictness(&self) -> u8 {
+        match self {
+            Self::Permanent(_) => 0,
+            Self::StillRetrying => 1,
+            Self::Transient(_) => 2,
+            Self::Unknown => 3,
+        }
+    }
+}
+
 /// Where in an error text a wording has to stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {

@@ -752,3 +752,26 @@ proptest::proptest! {
         }
     }
 }
+
+/// A word that keeps us off may be broken where a row ends.
+#[test]
+fn a_limit_that_is_broken_into_rows_is_one() {
+    for broken in [
+        "API Error: 429 {\"message\":\"insuffi\n  cient_quota\"}",
+        "API Error: 429 your usage_li\n  mit is reached",
+        "API Error: 429 {\"usage_\n  limit\":1,\"message\":\"wait\n  please\"}",
+    ] {
+        let screen = session(&format!("❯ hi\n\n● {broken}\n"));
+        let banner = banner::find(&screen).expect("an error");
+        assert!(
+            matches!(banner.reading, Reading::Permanent(_)),
+            "{banner:?}"
+        );
+    }
+}
+
+#[test]
+fn a_status_line_of_the_users_is_no_panel_of_shortcuts() {
+    let screen = with_footer(COLS, "● Hello.\n", "❯\u{a0}", 2, "  ! 3 uncommitted files");
+    assert_eq!(prompt::read(&screen), Prompt::Free);
+}

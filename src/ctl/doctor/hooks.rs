@@ -108,7 +108,7 @@ pub(super) fn user_settings(config_dir: Option<&Path>) -> Value {
 
 /// The sessions that stand at an error now, and that nobody sees to.
 pub(super) fn stuck(settings: &Settings) -> Finding {
-    let standing = standing(&settings.retry_on);
+    let standing = standing(settings);
     if standing.is_empty() {
         return Finding::ok("errors now", "no session stands at one");
     }

@@ -22,7 +22,7 @@ pub(super) fn run(project: bool, yes: bool) -> Result<ExitCode, Error> {
     let path = file.path.display();
     if new == old {
         let mut text = format!("{path}: installed already, with this very command: {command}\n");
-        text += &standing::report(&settings.retry_on);
+        text += &standing::report(&settings);
         return super::super::print(text.as_bytes());
     }
     let replaces = edit::ours(old).map_err(refused)?;
@@ -49,6 +49,6 @@ pub(super) fn run(project: bool, yes: bool) -> Result<ExitCode, Error> {
         text += "git may see these files: `.claude/settings.local.json*` in .git/info/exclude hides them\n";
     }
     text += NOT_COVERED;
-    text += &standing::report(&settings.retry_on);
+    text += &standing::report(&settings);
     super::super::print(text.as_bytes())
 }

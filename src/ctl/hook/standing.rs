@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use crate::config::Settings;
 use crate::supervisor::transcript::Ending;
-use crate::supervisor::wording::{Class, Reading, plain, read};
+use crate::supervisor::wording::{Reading, plain};
 use crate::sys;
 
 /// A session that stands at an error.
@@ -20,7 +21,7 @@ pub(crate) struct Standing {
 
 /// The sessions that run, under no wrapper of ours, and whose last turn ended in an error of these
 /// classes.
-pub(crate) fn standing(classes: &[Class]) -> Vec<Standing> {
+pub(crate) fn standing(settings: &Settings) -> Vec<Standing> {
     let Some(config_dir) = sys::config_dir() else {
         return Vec::new();
     };
@@ -37,7 +38,7 @@ pub(crate) fn standing(classes: &[Class]) -> Vec<Standing> {
             let Ending::ApiError { text, .. } = turn.ending else {
                 return None;
             };
-            matches!(read(&text), Reading::Transient(class) if classes.contains(&class)).then(
+            matches!(settings.catalogue.read(&text), Reading::Transient(class) if settings.retry_on.contains(&class)).then(
                 || {
                     let folder = session.cwd.map(|cwd| plain(&cwd.to_string_lossy()));
                     Standing {
@@ -52,8 +53,8 @@ pub(crate) fn standing(classes: &[Class]) -> Vec<Standing> {
 }
 
 /// A word on each of them; nothing where there are none.
-pub(super) fn report(classes: &[Class]) -> String {
-    let standing = standing(classes);
+pub(super) fn report(settings: &Settings) -> String {
+    let standing = standing(settings);
     if standing.is_empty() {
         return String::new();
     }

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::judge::error_line;
 use super::watch::END_LOOKS;
 use super::{Effect, Outbox, Session};
 use crate::supervisor::hook::{Answer, Happened, HookEvent, HookId};
@@ -83,7 +82,7 @@ impl Session {
 
     fn on_stop_failure(&mut self, t: Duration, told: Told, out: &mut Outbox) {
         self.companion.heard = true;
-        let text = error_line(&told.text, &self.settings.catalogue);
+        let text = self.settings.catalogue.wording_of(&told.text);
         Self::log(out, json!({"event": "hook-failure", "text": text}));
         self.told_verdict = None;
         if self.ending {
@@ -149,6 +148,11 @@ impl Session {
             return false;
         };
         matches!(&turn.ending, Ending::ApiError { text, .. } if same_error(&told.text, text))
+    }
+
+    /// Does the transcript end in something else than the error that was told of?
+    pub(super) fn is_another(&self, report: &Report) -> bool {
+        self.has_failure() && matches!(report, Report::Turn(_)) && !self.is_told_of(report)
     }
 
     /// The error that was told of is not acted on now; perhaps later, when its hook is gone.

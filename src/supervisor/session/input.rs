@@ -216,6 +216,7 @@ impl Session {
             // Perhaps a new message: what happens now is the user's turn.
             self.entered_ms = Some(unix_ms);
             self.rejected = None;
+            self.forget_told();
             self.recheck = super::watch::END_LOOKS;
             self.tries.reset();
         }

@@ -4,8 +4,7 @@ use serde_json::json;
 
 use super::{Effect, Outbox, Session};
 use crate::supervisor::transcript::{Ending, Report};
-use crate::supervisor::verdict::{self, Verdict, Witnesses};
-use crate::supervisor::wording::Catalogue;
+use crate::supervisor::verdict::{self, AT_WORK, Verdict, Witnesses};
 
 /// An error line is logged up to this many characters.
 const LINE: usize = 240;
@@ -42,7 +41,13 @@ impl Session {
             Verdict::KeepOut(reason) => ("keep-out", *reason, None),
         };
         let uuid = failure.and_then(|failure| failure.uuid.clone());
-        let told = (name, reason.to_owned(), uuid.clone());
+        // Which of them says so may change at every look.
+        let key = if AT_WORK.contains(&reason) {
+            AT_WORK[0]
+        } else {
+            reason
+        };
+        let told = (name, key.to_owned(), uuid.clone());
         if self.told_verdict.as_ref() == Some(&told) {
             return;
         }
@@ -73,28 +78,22 @@ impl Session {
         self.log_verdict(&Verdict::KeepOut(reason), report, out);
     }
 
-    /// The line of the error that is judged: the screen's, else the hook's, else the transcript's.
+    /// The line of the error that is judged, by the transcript or the hook; by the screen alone only what of it
+    /// is known to be an error's, for it may be an answer.
     fn error_in_sight(&self, report: &Report) -> String {
-        let in_transcript = match report {
-            Report::Turn(turn) => match &turn.ending {
-                Ending::ApiError { text, .. } => Some(text.as_str()),
-                Ending::Assistant | Ending::User => None,
-            },
-            Report::Unknown | Report::Pending => None,
-        };
+        let catalogue = &self.settings.catalogue;
+        if let Report::Turn(turn) = report
+            && let Ending::ApiError { text, .. } = &turn.ending
+        {
+            return text.chars().take(LINE).collect();
+        }
         let on_screen = self.view.banner.as_ref().map(|banner| banner.text.as_str());
-        let text = on_screen.or_else(|| self.failure_text()).or(in_transcript);
-        error_line(text.unwrap_or_default(), &self.settings.catalogue)
+        let text = on_screen.or_else(|| self.failure_text());
+        catalogue.wording_of(text.unwrap_or_default())
     }
-}
 
-/// What of a text goes into the log: an error's line, and nothing of a conversation. What is no error by its
-/// words is left out, and an error is not longer than a line.
-pub(super) fn error_line(text: &str, catalogue: &Catalogue) -> String {
-    use crate::supervisor::wording::{Reading, has_prefix};
-    if has_prefix(text) || catalogue.read(text) != Reading::Unknown {
-        text.chars().take(LINE).collect()
-    } else {
-        String::new()
+    /// What comes now is another error: it is told even where it reads like the last.
+    pub(super) fn forget_told(&mut self) {
+        (self.told_verdict, self.told_candidate, self.told_hold) = (None, None, None);
     }
 }

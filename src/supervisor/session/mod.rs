@@ -223,6 +223,10 @@ pub struct Session {
     status: Status,
     /// The verdict that the log has last: its name, its reason, the error's uuid.
     told_verdict: Option<(&'static str, String, Option<String>)>,
+    /// The candidate that it has last.
+    told_candidate: Option<String>,
+    /// Why it has last that we hold off.
+    told_hold: Option<&'static str>,
     /// When input last came.
     last_input: Option<Duration>,
     /// The user's keys that wait for the end of the typing, and the wall clock at each.
@@ -282,6 +286,8 @@ impl Session {
             rejected: None,
             status: Status::Unknown,
             told_verdict: None,
+            told_candidate: None,
+            told_hold: None,
             last_input: None,
             held_keys: Vec::new(),
             ending: false,
@@ -541,21 +547,21 @@ impl Session {
                 json!({"event": "stood-down", "reason": Why::Interrupted.text()}),
             );
             self.note_held(t, out);
-            self.hold_off(t, wait, Why::Interrupted.text(), t + FRAME, out);
+            self.hold_off(wait, Why::Interrupted.text(), t + FRAME, out);
         }
     }
 
     fn hold_off(
         &mut self,
-        _t: Duration,
         wait: Wait,
         reason: &'static str,
         not_before: Duration,
         out: &mut Outbox,
     ) {
-        let news = !matches!(&self.state, State::HoldingOff { reason: old, .. } if *old == reason);
-        if news {
+        // A last look that finds the same again is no news.
+        if self.told_hold != Some(reason) {
             Self::log(out, json!({"event": "hold", "reason": reason}));
+            self.told_hold = Some(reason);
         }
         self.enter(State::HoldingOff {
             wait,

@@ -13,7 +13,7 @@ use crate::supervisor::keys::{Kind, Reader};
 use crate::supervisor::retry::{State, Wait, Way};
 use crate::supervisor::transcript::Report;
 use crate::supervisor::typing::{Outcome, Shown, Typing, Why};
-use crate::supervisor::verdict::{self, NOT_IN_SIGHT, Verdict};
+use crate::supervisor::verdict::{self, BUSY_BY_FILE, NOT_IN_SIGHT, Verdict};
 
 /// A reason that is not to be seen on the screen is looked at again after this.
 const HOLD: Duration = Duration::from_secs(1);
@@ -31,7 +31,7 @@ const SETTLE_LOOK: Duration = Duration::from_millis(100);
 impl Session {
     pub(super) fn begin_last_look(&mut self, t: Duration, wait: Wait, out: &mut Outbox) {
         if self.in_the_middle(t) {
-            self.hold_off(t, wait, "the CLI is drawing", t + QUICK, out);
+            self.hold_off(wait, "the CLI is drawing", t + QUICK, out);
             return;
         }
         self.read_screen();
@@ -64,13 +64,13 @@ impl Session {
             }
         }
         if self.is_doubtful(&wait) {
-            self.hold_off(t, wait, NOT_IN_SIGHT, Duration::ZERO, out);
+            self.hold_off(wait, NOT_IN_SIGHT, Duration::ZERO, out);
             return;
         }
         let way = match self.way(&wait) {
             Ok(way) => way,
             Err(reason) => {
-                self.hold_off(t, wait, reason, Duration::ZERO, out);
+                self.hold_off(wait, reason, Duration::ZERO, out);
                 return;
             }
         };
@@ -80,6 +80,10 @@ impl Session {
             Verdict::Act(failure) if failure.uuid == wait.failure.uuid => {}
             Verdict::Act(_) => {
                 self.stand_down(t, "another error stands there", out);
+                return;
+            }
+            Verdict::Wait(BUSY_BY_FILE) => {
+                self.hold_off(wait, BUSY_BY_FILE, t + HOLD, out);
                 return;
             }
             Verdict::Wait(reason) | Verdict::KeepOut(reason) => {
@@ -129,6 +133,7 @@ impl Session {
     /// Acted on, by either way: the turn should begin now.
     fn resumed(&mut self, t: Duration, wait: Wait, by: Way, out: &mut Outbox) {
         self.settle_error(&wait);
+        self.forget_told();
         self.rejected = None;
         // An event that came before this was of the error that is dealt with.
         self.drop_failure(out);
@@ -155,7 +160,7 @@ impl Session {
         };
         let typing = t < free_at;
         if typing {
-            self.hold_off(t, wait.clone(), "you are typing", free_at, out);
+            self.hold_off(wait.clone(), "you are typing", free_at, out);
         }
         typing
     }
@@ -166,7 +171,7 @@ impl Session {
         };
         let wait = wait.clone();
         if !(pty.raw && pty.foreground) {
-            self.hold_off(t, wait, "the CLI is not reading keys", t + HOLD, out);
+            self.hold_off(wait, "the CLI is not reading keys", t + HOLD, out);
             return;
         }
         // A key may have come since the last look.
@@ -236,7 +241,7 @@ impl Session {
             self.give_up(t, wait, why, out);
         } else {
             let reason = Why::NotReadBack.text();
-            self.hold_off(t, wait, reason, t + REFUSED_HOLD, out);
+            self.hold_off(wait, reason, t + REFUSED_HOLD, out);
         }
     }
 

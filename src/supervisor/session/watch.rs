@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::judge::error_line;
 use super::{Effect, Outbox, Session, View};
 use crate::config::TranscriptMode;
 use crate::supervisor::banner::{self, Title};
@@ -90,7 +89,9 @@ impl Session {
         if self.view.busy {
             self.busy_seen = true;
             self.turn_open = END_LOOKS;
-            self.rejected = None;
+            if self.rejected.take().is_some() {
+                self.forget_told();
+            }
         }
     }
 
@@ -159,12 +160,17 @@ impl Session {
                 Some(Reading::Transient(class)) => class.name(),
                 _ => "",
             };
-            let text = error_line(text, &self.settings.catalogue);
-            Self::log(
-                out,
-                json!({"event": "candidate", "text": text, "class": class}),
-            );
-            self.told_verdict = None;
+            // The words that make it one: what else stands there may be an answer's.
+            let known = self.settings.catalogue.wording_of(text);
+            let text = text.to_owned();
+            if self.told_candidate.as_ref() != Some(&text) {
+                self.told_candidate = Some(text);
+                self.told_verdict = None;
+                Self::log(
+                    out,
+                    json!({"event": "candidate", "text": known, "class": class}),
+                );
+            }
             self.state = State::Confirming {
                 since: t,
                 next_look: t,
@@ -286,14 +292,15 @@ impl Session {
             // The turn has failed by all other witnesses, and something else is at work.
             Verdict::Wait(_) if self.view.busy && self.is_told_of(report) => {
                 self.state = State::Confirming {
-                    since,
+                    since: t,
                     next_look: t + LOOK_AT_WORK,
                 };
             }
-            // It says so for as long as that is so, or until another line is the transcript's last.
-            Verdict::Wait(BUSY_BY_FILE) => {
+            // The file may be right about another turn than the one that was told of. Patience begins when
+            // that is over.
+            Verdict::Wait(BUSY_BY_FILE) if !self.is_another(report) => {
                 self.state = State::Confirming {
-                    since,
+                    since: t,
                     next_look: t + LOOK_AT_WORK,
                 };
             }
@@ -376,11 +383,11 @@ impl Session {
             } if t >= *not_before => {
                 let wait = wait.clone();
                 if self.is_doubtful(&wait) {
-                    self.hold_off(t, wait, NOT_IN_SIGHT, Duration::ZERO, out);
+                    self.hold_off(wait, NOT_IN_SIGHT, Duration::ZERO, out);
                 } else {
                     match self.way(&wait) {
                         Ok(_) => self.begin_last_look(t, wait, out),
-                        Err(reason) => self.hold_off(t, wait, reason, Duration::ZERO, out),
+                        Err(reason) => self.hold_off(wait, reason, Duration::ZERO, out),
                     }
                 }
             }
@@ -417,7 +424,7 @@ impl Session {
                             Self::log(out, json!({"event": "unpaused"}));
                             self.enter(State::Waiting(wait));
                         }
-                        Err(reason) => self.hold_off(t, wait, reason, until, out),
+                        Err(reason) => self.hold_off(wait, reason, until, out),
                     }
                 }
             }

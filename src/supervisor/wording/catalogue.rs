@@ -23,6 +23,9 @@ pub struct Wording {
 /// What kind of permanent error a user's wording without a class is.
 pub const OWN_KIND: &str = "your-own-wording";
 
+/// What kind of permanent error it is where a user's wording fits a text that talks of limits or logins.
+pub const KEPT_OFF: &str = "limit-or-login";
+
 /// The wordings that are in force.
 #[derive(Clone, Debug)]
 pub struct Catalogue {
@@ -48,8 +51,8 @@ pub enum Refused {
     /// The pattern is no regular expression, or too large; the reason in a line.
     #[error("{0}")]
     Pattern(String),
-    /// The pattern matches everything.
-    #[error("it matches the empty text, and so every error")]
+    /// The pattern matches what is no error.
+    #[error("it matches ordinary text, which is no error")]
     MatchesAll,
     /// There is no built-in wording of this name.
     #[error("there is no built-in wording of this name")]
@@ -59,12 +62,30 @@ pub enum Refused {
     KeepsOff,
 }
 
+/// Nobody's errors: a pattern that matches two of them would match nearly everything.
+const ORDINARY: [&str; 6] = [
+    "",
+    "Hello! How can I help you today?",
+    "The build passed; 12 files were changed.",
+    "I have read the log.",
+    "好的",
+    "1",
+];
+
 /// The built-in table's expressions.
 struct BuiltIn {
     /// One expression an entry, in the table's order.
     set: RegexSet,
     /// The words in the throttle's own wording that would read as a usage limit.
     not_a_limit: Regex,
+    /// An expression for each entry that keeps us off, wherever it stands, but those of a bare status.
+    keeps_off: RegexSet,
+    /// What talks of limits, money and logins in other words than the catalogue's.
+    kept_off: Regex,
+    /// A limit of that name is none of the user's account.
+    rate_limit: Regex,
+    /// An expression for each entry by itself, to find what of a text is its wording.
+    each: Vec<Regex>,
 }
 
 static BUILT_IN: LazyLock<BuiltIn> = LazyLock::new(|| {
@@ -72,10 +93,25 @@ static BUILT_IN: LazyLock<BuiltIn> = LazyLock::new(|| {
         Place::Behind | Place::Start => format!("^(?:{})", entry.pattern),
         Place::Anywhere => format!("(?:{})", entry.pattern),
     });
+    let regex = |pattern: &str| Regex::new(pattern).expect("the pattern compiles");
+    let keeps_off = ENTRIES
+        .iter()
+        .filter(|entry| matches!(entry.reading, Reading::Permanent(_)))
+        .map(|entry| match entry.place {
+            Place::Behind => format!("^(?:{})", entry.pattern),
+            Place::Start => format!(r"\b(?:{})", entry.pattern),
+            Place::Anywhere => format!("(?:{})", entry.pattern),
+        });
     BuiltIn {
+        keeps_off: RegexSet::new(keeps_off).expect("the catalogue's patterns compile"),
+        kept_off: regex(
+            r"(?i)\b(?:limits?|quotas?|credits?|billing|payment|plan|subscription|log ?in|/login|log(?:ged)? ?out|api key|unauthori[sz]ed|forbidden|permissions?|token (?:\w+ )?(?:expired|invalid|revoked))\b|/login\b",
+        ),
+        rate_limit: regex(r"(?i)\brate[- ]?limit\w*"),
+        each: anchored.clone().map(|pattern| regex(&pattern)).collect(),
         set: RegexSet::new(anchored).expect("the catalogue's patterns compile"),
-        not_a_limit: Regex::new(r"(?i)\(not (?:your|an?) [^()]*limits?[^()]*\)")
-            .expect("the pattern compiles"),
+        // A space may be lost where the CLI broke a row.
+        not_a_limit: regex(r"(?i)\(not ?(?:your|an?) ?[^()]*limits?[^()]*\)"),
     }
 });
 
@@ -87,7 +123,10 @@ static PLAIN: LazyLock<Catalogue> = LazyLock::new(|| Catalogue {
 });
 
 /// A compiled pattern of the user's takes no more memory than this, in bytes.
-const PATTERN_SIZE: usize = 1 << 20;
+const PATTERN_SIZE: usize = 1 << 17;
+
+/// No more of a text is looked at, in characters: an error is never longer.
+const TEXT: usize = 4096;
 
 impl Catalogue {
     /// The built-in one.
@@ -127,11 +166,23 @@ impl Catalogue {
     ///
     /// [`Refused::Pattern`] and [`Refused::MatchesAll`].
     pub fn check(pattern: &str) -> Result<(), Refused> {
-        let regex = regex::RegexBuilder::new(pattern)
-            .size_limit(PATTERN_SIZE)
-            .build()
-            .map_err(|error| Refused::Pattern(one_line(&error)))?;
-        if regex.is_match("") {
+        let build = |pattern: &str| {
+            let mut builder = regex::RegexBuilder::new(pattern);
+            let built = builder.size_limit(PATTERN_SIZE).build();
+            built.map_err(|error| Refused::Pattern(one_line(&error)))
+        };
+        let regex = build(pattern)?;
+        // As it is used: a comment at its end would take the bracket.
+        build(&format!("^(?:{pattern})"))?;
+        let matches = |text: &&str| regex.is_match(text);
+        if regex.is_match("")
+            || ORDINARY
+                .iter()
+                .copied()
+                .filter(|text| matches(text))
+                .count()
+                > 1
+        {
             return Err(Refused::MatchesAll);
         }
         Ok(())
@@ -167,7 +218,10 @@ impl Catalogue {
     /// [`Reading::Unknown`]. Of several wordings one that keeps us off wins, then one of the CLI's own
     /// retries, then one of the user's.
     pub fn read(&self, text: &str) -> Reading {
-        let text = plain(text);
+        let mut text = plain(text);
+        if let Some((at, _)) = text.char_indices().nth(TEXT) {
+            text.truncate(at);
+        }
         let (prefixed, body) = split_prefix(&text);
         let own = self.read_own(&text, prefixed, body);
         let built_in = BUILT_IN.not_a_limit.replace_all(body, "");
@@ -187,15 +241,50 @@ impl Catalogue {
         let built_in = matched()
             .filter(|entry| entry.place == Place::Anywhere || starts(entry))
             .map(|entry| entry.reading);
-        own.into_iter()
+        own.map(|own| guarded(own, &text))
+            .into_iter()
             .chain(built_in)
-            .min_by_key(|reading| match reading {
-                Reading::Permanent(_) => 0,
-                Reading::StillRetrying => 1,
-                Reading::Transient(_) => 2,
-                Reading::Unknown => 3,
+            // The catalogue names what it is; the guard does not.
+            .min_by_key(|reading| {
+                (
+                    reading.strictness(),
+                    *reading == Reading::Permanent(KEPT_OFF),
+                )
             })
             .unwrap_or(Reading::Unknown)
+    }
+
+    /// Do the user's wordings alone make it a transient error?
+    pub fn is_own_alone(&self, text: &str) -> bool {
+        let without_own = Self {
+            own: Vec::new(),
+            off: self.off.clone(),
+            anywhere: RegexSet::empty(),
+            at_start: RegexSet::empty(),
+        };
+        !self.own.is_empty() && !matches!(without_own.read(text), Reading::Transient(_))
+    }
+
+    /// What of a text is a built-in wording of an error, with the `API Error` before it: words of the
+    /// CLI's, whoever wrote the rest. Empty where it is none.
+    pub fn wording_of(&self, text: &str) -> String {
+        let text = plain(text);
+        let (prefixed, body) = split_prefix(&text);
+        let head = if prefixed { "API Error: " } else { "" };
+        let found = ENTRIES
+            .iter()
+            .zip(&BUILT_IN.each)
+            .filter(|(entry, _)| match entry.place {
+                Place::Behind => prefixed,
+                Place::Start => true,
+                Place::Anywhere => false,
+            })
+            .filter_map(|(_, regex)| regex.find(body))
+            .max_by_key(|found| found.end());
+        let found = found.map_or("", |found| found.as_str());
+        format!("{head}{found}")
+            .trim_end_matches([' ', ':'])
+            .to_owned()
     }
 
     /// By the user's wordings.
@@ -215,6 +304,20 @@ impl Catalogue {
             return Some(Reading::Permanent(OWN_KIND));
         }
         classes().flatten().next().map(Reading::Transient)
+    }
+}
+
+/// A user's pattern may be wider than meant: what talks of limits, money or logins anywhere in the text
+/// stays what it is.
+fn guarded(own: Reading, text: &str) -> Reading {
+    let text = BUILT_IN.not_a_limit.replace_all(text, "");
+    let talk = BUILT_IN.rate_limit.replace_all(&text, "");
+    if matches!(own, Reading::Transient(_))
+        && (BUILT_IN.keeps_off.is_match(split_prefix(&text).1) || BUILT_IN.kept_off.is_match(&talk))
+    {
+        Reading::Permanent(KEPT_OFF)
+    } else {
+        own
     }
 }
 

@@ -190,19 +190,16 @@ fn the_start_of_a_users_pattern_is_that_of_the_text_or_of_what_follows_the_prefi
 
 #[test]
 fn what_keeps_us_off_beats_a_wording_of_the_users() {
-    let greedy = own("greedy", ".", Some(Throttle));
-    let catalogue = Catalogue::new(vec![greedy], Vec::new()).expect("it is good");
-    for (text, reading) in TEXTS {
+    for (text, reading) in TEXTS.iter().filter(|(text, _)| text.len() > 2) {
+        let exact = own("exact", &regex::escape(text), Some(Throttle));
+        let catalogue = Catalogue::new(vec![exact], Vec::new()).expect("it is good");
+        let read = catalogue.read(text);
         match reading {
-            Permanent(_) | StillRetrying => assert_eq!(catalogue.read(text), *reading, "{text}"),
-            // What is bare is an error by the user's word now, and may be a permanent one.
+            Permanent(_) | StillRetrying => assert_eq!(read, *reading, "{text}"),
+            // What is known to nobody else may still talk of a limit or a login.
             Transient(_) | Unknown => {
-                let read = catalogue.read(text);
-                let bare = *reading == Unknown && matches!(read, Permanent(_));
-                assert!(
-                    read == Transient(Throttle) || bare || text.is_empty(),
-                    "{text}"
-                );
+                let kept_off = *reading == Unknown && matches!(read, Permanent(_));
+                assert!(read == Transient(Throttle) || kept_off, "{text}: {read:?}");
             }
         }
     }
@@ -241,17 +238,69 @@ fn what_keeps_us_off_cannot_be_switched_off() {
 
 #[test]
 fn a_pattern_that_is_none_or_matches_everything_is_refused() {
-    for pattern in ["", "x*", "a|", "(?i)"] {
+    for pattern in ["", "x*", "a|", "(?i)", ".", r"\w", "[a-z ]+"] {
         assert_eq!(
             Catalogue::check(pattern),
             Err(Refused::MatchesAll),
             "{pattern}"
         );
     }
-    for pattern in ["(", "[", "a{1000000}", r"(?<=x)y", r"\1"] {
+    for pattern in ["(", "[", "a{1000000}", r"(?<=x)y", r"\1", "(?x)foo # note"] {
         let Err(Refused::Pattern(reason)) = Catalogue::check(pattern) else {
             panic!("{pattern} was taken");
         };
         assert!(!reason.is_empty() && !reason.contains('\n'), "{reason:?}");
+    }
+}
+
+/// A pattern may be wider than its author meant.
+#[test]
+fn a_users_wording_never_takes_a_limit_or_a_login_for_transient() {
+    let wide = ["(?i)limit", "(?i)expired", r"4\d\d", "(?i)contact|again"];
+    let own: Vec<_> = wide
+        .iter()
+        .enumerate()
+        .map(|(n, pattern)| own(&format!("wide {n}"), pattern, Some(Throttle)))
+        .collect();
+    let catalogue = Catalogue::new(own, Vec::new()).expect("it is good");
+    for text in [
+        "API Error: You have hit your limit, contact your admin",
+        "API Error: Limit reached · resets at midnight",
+        "API Error: token expired · Please run /login",
+        "API Error: Session expired. Log in again",
+        "401 Unauthorized",
+        "403 forbidden",
+        "API Error: add a payment method and try again",
+        "API Error: 400 try again",
+        "again: upgrade your plan",
+    ] {
+        let read = catalogue.read(text);
+        assert!(matches!(read, Permanent(_) | Unknown), "{text}: {read:?}");
+    }
+    for text in [
+        "API Error: rate limit of the gateway, try again",
+        "API Error: the lease expired",
+    ] {
+        assert_eq!(catalogue.read(text), Transient(Throttle), "{text}");
+    }
+}
+
+#[test]
+fn what_is_logged_of_a_text_is_a_wording_and_no_more() {
+    let catalogue = Catalogue::builtin();
+    for (text, wording) in [
+        (
+            "API Error: 529 Overloaded is what the secret log says",
+            "API Error: 529 Overloaded",
+        ),
+        ("API Error: the secret plan", "API Error"),
+        ("Your account is overdrawn by 5,300 EUR", "Your account is"),
+        ("The secret plan", ""),
+        (
+            "API Error: Server is temporarily limiting requests (not your usage limit) · Rate limited",
+            "API Error: Server is temporarily limiting requests",
+        ),
+    ] {
+        assert_eq!(catalogue.wording_of(text), wording);
     }
 }
