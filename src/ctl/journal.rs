@@ -66,6 +66,8 @@ pub(super) struct Fields {
     pub(super) code: Option<i64>,
     pub(super) signal: Option<i64>,
     pub(super) lives: Option<bool>,
+    pub(super) gave_up: bool,
+    pub(super) refused: bool,
     pub(super) witnesses: Option<Value>,
 }
 
