@@ -211,7 +211,7 @@ pub fn sources(flags: Vec<(&'static Setting, String)>) -> Result<Sources, Error>
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
         .collect();
     let file = match config_file() {
-        Some(path) => match std::fs::read_to_string(&path) {
+        Some(path) => match crate::sys::read_text(&path) {
             Ok(text) => Some((path, text)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
             Err(error) => {

@@ -31,9 +31,15 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
         return code;
     }
     execute(args).unwrap_or_else(|error| {
-        eprintln!("claude-retry: {error}");
+        // It may name a path or a value of anybody's.
+        eprintln!("claude-retry: {}", shown(&error.to_string()));
         ExitCode::from(error.exit_code())
     })
+}
+
+/// A message without control characters; some have more than one line.
+fn shown(text: &str) -> String {
+    text.replace(|c: char| c.is_control() && c != '\n', "")
 }
 
 fn execute(args: Vec<OsString>) -> Result<ExitCode, Error> {

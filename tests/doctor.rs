@@ -160,6 +160,48 @@ fn a_cli_is_found_with_its_version_and_its_wordings() {
 }
 
 #[test]
+fn a_cli_that_does_not_run_is_a_problem_and_so_is_one_that_starts_us() {
+    let home = Home::new();
+    let problem = |text: &str, why: &str| {
+        let path = home.write(".local/bin/claude", text);
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("its mode");
+        let report = home.report(&[]);
+        assert_eq!(report.status("CLI"), "problem", "{:#}", report.0);
+        assert!(report.has("CLI", why), "{:#}", report.0);
+    };
+    problem("#!/bin/sh\nexit 3\n", "it ended with code 3");
+    problem("#!/no/such/shell\n", "it cannot be started");
+    let ours = env!("CARGO_BIN_EXE_claude-retry");
+    problem(
+        &format!("#!/bin/sh\nexec {ours} \"$@\"\n"),
+        "which is claude-retry",
+    );
+}
+
+#[test]
+fn a_pipe_in_a_files_place_blocks_nothing() {
+    let home = Home::new();
+    home.cli("2.1.330", &SOME);
+    for name in [".config/claude-retry/config.toml", ".claude/settings.json"] {
+        let path = home.write(name, "");
+        fs::remove_file(&path).expect("out of the way");
+        let made = Command::new("mkfifo").arg(&path).status();
+        assert!(made.expect("mkfifo").success());
+    }
+    let report = home.report(&[]);
+    assert_eq!(report.status("settings"), "problem");
+    assert!(report.has("settings", "it is no plain file"));
+}
+
+#[test]
+fn json_into_a_pipe_does_not_find_fault_with_the_pipe() {
+    let home = Home::new();
+    let report = home.report(&[]);
+    assert_eq!(report.status("terminal"), "ok");
+    assert!(report.has("terminal", "not looked at"));
+}
+
+#[test]
 fn broken_settings_are_a_problem_with_file_and_line() {
     let home = Home::new();
     home.cli("2.1.330", &SOME);
@@ -220,12 +262,17 @@ fn nothing_is_written_into_the_clis_folder_and_no_secret_is_told() {
 
 /// In a terminal, between two looks at its attributes.
 fn in_terminal(home: &Home) -> Terminal {
+    started(
+        home,
+        "stty -g; \"$0\" ctl doctor; echo code $?; stty -g; read -r line; echo \"[$line]\"",
+    )
+}
+
+/// A script in a terminal, whose `$0` is the program.
+fn started(home: &Home, script: &str) -> Terminal {
     let mut command = Command::new("/bin/sh");
     command
-        .args([
-            "-c",
-            "stty -g; \"$0\" ctl doctor; echo code $?; stty -g; read -r line; echo \"[$line]\"",
-        ])
+        .args(["-c", script])
         .arg(env!("CARGO_BIN_EXE_claude-retry"))
         .env_clear()
         .env("HOME", home.path())
@@ -300,4 +347,34 @@ fn a_terminal_that_never_answers_is_not_waited_for_for_ever() {
     let mut terminal = in_terminal(&home);
     terminal.expect("\x1b[c");
     assert!(line(&shown(terminal), "answers").starts_with("warning "));
+}
+
+#[test]
+fn what_was_typed_ahead_is_the_shells() {
+    let home = Home::new();
+    home.cli("2.1.330", &SOME);
+    // Typed while the other program runs: the question is not asked.
+    let mut terminal = started(
+        &home,
+        "read -r _; \"$0\" ctl doctor; echo code $?; read -r line; echo \"[$line]\"",
+    );
+    terminal.send(b"\nmine\n");
+    terminal.expect("[mine]");
+    let (bytes, _) = terminal.finish();
+    let text = String::from_utf8(bytes).expect("UTF-8");
+    assert!(
+        text.contains("typed ahead") && !text.contains("\x1b[c"),
+        "{text}"
+    );
+}
+
+#[test]
+fn ctrl_c_during_the_question_ends_it() {
+    let home = Home::new();
+    home.cli("2.1.330", &SOME);
+    let mut terminal = started(&home, "trap : INT; \"$0\" ctl doctor; echo code $?");
+    terminal.expect("\x1b[c");
+    terminal.send(b"\x03");
+    terminal.expect("code 130");
+    terminal.finish();
 }

@@ -269,7 +269,11 @@ fn the_seventh_error_in_a_row_is_left_alone() {
         home.append(&error(&format!("e{n}"), &format!("u{n}"), THROTTLE));
     }
     home.run(&[]).end().let_go();
-    assert_eq!(home.logged("hook-let-go")["reason"], "6 tries");
+    let record = home.logged("hook-let-go");
+    assert_eq!(
+        (&record["reason"], &record["gave_up"]),
+        (&"6 tries".into(), &true.into())
+    );
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The records of the log, read back: for `ctl log`, `ctl stats`, `ctl doctor`.
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
@@ -66,6 +66,8 @@ pub(super) struct Fields {
     pub(super) code: Option<i64>,
     pub(super) signal: Option<i64>,
     pub(super) lives: Option<bool>,
+    pub(super) gave_up: bool,
+    pub(super) refused: bool,
     pub(super) witnesses: Option<Value>,
 }
 
@@ -99,9 +101,9 @@ impl Journal {
         let files = sys::open_logs(path).map_err(|(path, error)| unreadable(&path, &error))?;
         let mut reader = Reader::default();
         for file in files {
-            for line in BufReader::new(file).split(b'\n') {
-                reader.line(&line.map_err(|error| unreadable(path, &error))?);
-            }
+            reader
+                .file(BufReader::new(file))
+                .map_err(|error| unreadable(path, &error))?;
         }
         Ok(reader.end())
     }
@@ -139,6 +141,24 @@ struct Reader {
 }
 
 impl Reader {
+    /// Of a line that is too long no more is kept than shows that it is.
+    fn file(&mut self, mut file: impl BufRead) -> io::Result<()> {
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            let most = u64::try_from(LINE_AT_MOST + 1).unwrap_or(u64::MAX);
+            if (&mut file).take(most).read_until(b'\n', &mut line)? == 0 {
+                return Ok(());
+            }
+            if line.last() == Some(&b'\n') {
+                line.pop();
+            } else if line.len() > LINE_AT_MOST {
+                file.skip_until(b'\n')?;
+            }
+            self.line(&line);
+        }
+    }
+
     fn line(&mut self, line: &[u8]) {
         if line.is_empty() {
             return;
@@ -267,6 +287,17 @@ mod tests {
             {\"time\":\"2026-11-24T10:00:00.000Z\",\"pid\":7,\"event\":\"waiting\",\"attempt\":\"x\"}"]);
         assert_eq!(events(&journal), ["typed"]);
         assert_eq!(journal.skipped, 6);
+    }
+
+    #[test]
+    fn a_line_without_end_is_one_that_is_passed_over() {
+        let record = r#"{"time":"2026-11-24T10:00:00.000Z","pid":7,"event":"a"}"#;
+        let long = "x".repeat(3 * LINE_AT_MOST);
+        let mut reader = Reader::default();
+        let text = format!("{record}\n{long}\n{record}\n{record}");
+        reader.file(text.as_bytes()).expect("it can be read");
+        let journal = reader.end();
+        assert_eq!((journal.records.len(), journal.skipped), (3, 1));
     }
 
     #[test]

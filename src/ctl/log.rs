@@ -12,13 +12,14 @@ use super::journal::{self, Journal, Record};
 use super::text::count;
 use crate::config;
 use crate::error::Error;
+use crate::supervisor::wording::plain;
 
 /// So many records are shown where nothing else is said.
 pub(super) const SHOWN: &str = "30";
 
 pub(super) fn run(matches: &ArgMatches) -> Result<ExitCode, Error> {
-    let since = matches.get_one::<String>("since").map(String::as_str);
-    let since = journal::cutoff(since, journal::now())?;
+    let span = matches.get_one::<String>("since").map(String::as_str);
+    let since = journal::cutoff(span, journal::now())?;
     let most = matches.get_one::<u32>("number").copied();
     let settings = config::resolve(&config::sources(Vec::new())?)?.settings;
     let Some(path) = settings.log else {
@@ -35,7 +36,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<ExitCode, Error> {
     if matches.get_flag("json") {
         let mut text = String::new();
         for record in shown {
-            text += &record.line;
+            text += &escaped(&record.line);
             text.push('\n');
         }
         return super::print(text.as_bytes());
@@ -46,7 +47,11 @@ pub(super) fn run(matches: &ArgMatches) -> Result<ExitCode, Error> {
     };
     let mut text = table(shown, &options);
     if shown.is_empty() {
-        let _ = writeln!(text, "no decisions yet in {}", path.display());
+        let path = plain(&path.to_string_lossy());
+        let _ = match span.filter(|_| !journal.records.is_empty()) {
+            Some(span) => writeln!(text, "none in the last {} in {path}", plain(span)),
+            None => writeln!(text, "no decisions yet in {path}"),
+        };
     }
     if journal.skipped > 0 {
         let _ = writeln!(
@@ -56,6 +61,21 @@ pub(super) fn run(matches: &ArgMatches) -> Result<ExitCode, Error> {
         );
     }
     super::print(text.as_bytes())
+}
+
+/// The same JSON without control characters: raw, they stand between its parts or are C1 in its texts.
+fn escaped(line: &str) -> String {
+    let mut text = String::with_capacity(line.len());
+    for c in line.chars() {
+        if c.is_ascii_control() && c != '\x7f' {
+            text.push(' ');
+        } else if c.is_control() {
+            let _ = write!(text, "\\u{:04x}", u32::from(c));
+        } else {
+            text.push(c);
+        }
+    }
+    text
 }
 
 struct Options {
@@ -132,6 +152,15 @@ mod tests {
              \x20 00:00:00    41            started, claude-retry 0.1.0\n\
              \x20 00:00:01  1042  0a1b2c3d  the hook resumed the turn\n"
         );
+    }
+
+    #[test]
+    fn json_has_no_control_characters_and_says_the_same() {
+        let line = "{\"a\":\"x\u{9b}31m\u{7f}ü\"}\r";
+        let shown = escaped(line);
+        assert_eq!(shown, r#"{"a":"x\u009b31m\u007fü"} "#);
+        let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("JSON");
+        assert_eq!(value(&shown), value(line));
     }
 
     #[test]

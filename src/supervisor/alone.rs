@@ -109,6 +109,10 @@ pub enum Outcome {
     Resume,
     /// Nothing is to happen; why, in words.
     Nothing(String),
+    /// The same, for the turn ended in an error that is not to be resumed.
+    Refused(&'static str),
+    /// The same, for it was tried enough.
+    GaveUp(String),
 }
 
 /// The wait for one error.
@@ -263,20 +267,20 @@ impl Alone {
         };
         let class = match self.settings.catalogue.read(text) {
             Reading::Transient(class) => class,
-            Reading::Permanent(_) => return nothing("the error is not transient"),
+            Reading::Permanent(_) => return refused("the error is not transient"),
             Reading::StillRetrying => return nothing("the CLI is still trying by itself"),
-            Reading::Unknown => return nothing("the error is not in the catalogue"),
+            Reading::Unknown => return refused("the error is not in the catalogue"),
         };
         if !self.settings.retry_on.contains(&class) {
-            return nothing("retry-on leaves this class out");
+            return refused("retry-on leaves this class out");
         }
         let (attempt, max) = (turn.unattended_errors, self.settings.max_retries);
         if attempt > max {
-            return nothing(plural(max, "try", "tries"));
+            return gave_up(plural(max, "try", "tries"));
         }
         let max = self.settings.max_per_hour;
         if sight.errors > max {
-            return nothing("over ".to_owned() + &plural(max, "error", "errors") + " in an hour");
+            return gave_up("over ".to_owned() + &plural(max, "error", "errors") + " in an hour");
         }
         self.state = State::Claiming;
         self.wait = Some(Wait {
@@ -347,6 +351,14 @@ impl Alone {
         }
         wait
     }
+}
+
+const fn refused(reason: &'static str) -> Step {
+    Step::End(Outcome::Refused(reason))
+}
+
+const fn gave_up(reason: String) -> Step {
+    Step::End(Outcome::GaveUp(reason))
 }
 
 fn nothing(reason: impl Into<String>) -> Step {

@@ -7,8 +7,8 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::process::getpgrp;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Signal, getpgrp, getpid, kill_process};
 use rustix::termios::{OptionalActions, Termios, isatty, tcgetattr, tcgetpgrp, tcsetattr};
 
 use super::clock::Clock;
@@ -58,12 +58,14 @@ pub enum Unasked {
     Dumb,
     /// Another job has it.
     Background,
+    /// Something is there to be read that is not an answer: it is the shell's.
+    TypedAhead,
     /// In the system's words.
     Failed(String),
 }
 
 /// Asks the terminal. Its attributes are as before when this returns, and no answer is left for the shell.
-/// What is typed meanwhile is lost.
+/// What is typed meanwhile is lost, and Ctrl+C ends this program, as it would have without raw mode.
 ///
 /// # Errors
 ///
@@ -83,13 +85,23 @@ pub fn ask() -> Result<Answers, Unasked> {
     }
     // The console of Linux prints what it does not know of these.
     let modes = if term == "linux" { &[][..] } else { MODES };
-    exchange(&[modes, FENCE].concat()).map_err(|error| Unasked::Failed(error.to_string()))
+    let told = exchange(&[modes, FENCE].concat());
+    if matches!(&told, Err(error) if error.kind() == io::ErrorKind::Interrupted) {
+        // All is as it was by now.
+        let _ = kill_process(getpid(), Signal::INT);
+    }
+    told.unwrap_or_else(|error| Err(Unasked::Failed(error.to_string())))
 }
 
-fn exchange(questions: &[u8]) -> io::Result<Answers> {
+fn exchange(questions: &[u8]) -> io::Result<Result<Answers, Unasked>> {
     // What would end or stop us waits until the terminal is as it was.
     let _held = Held::new();
     let mut raw = Raw::enter(File::from(tty::open()?))?;
+    // In raw mode also what has no Enter behind it yet is to be seen.
+    if is_readable(&raw.terminal)? {
+        raw.keep = true;
+        return Ok(Err(Unasked::TypedAhead));
+    }
     raw.terminal.write_all(questions)?;
     let until = Clock::instant() + WAIT;
     let mut heard = Vec::new();
@@ -113,7 +125,7 @@ fn exchange(questions: &[u8]) -> io::Result<Answers> {
             Err(error) => return Err(error),
         }
         if read_answers(&heard).attributes {
-            raw.answered = true;
+            raw.keep = true;
             break;
         }
         // Ctrl+C: raw mode makes a byte of it.
@@ -121,15 +133,25 @@ fn exchange(questions: &[u8]) -> io::Result<Answers> {
             return Err(io::ErrorKind::Interrupted.into());
         }
     }
-    Ok(read_answers(&heard))
+    Ok(Ok(read_answers(&heard)))
+}
+
+fn is_readable(terminal: &File) -> io::Result<bool> {
+    let mut polled = [PollFd::new(terminal, PollFlags::IN)];
+    loop {
+        match poll(&mut polled, Some(&Timespec::default())) {
+            Err(rustix::io::Errno::INTR) => {}
+            polled => return Ok(polled? > 0),
+        }
+    }
 }
 
 /// The terminal in raw mode, and as it was when dropped.
 struct Raw {
     terminal: File,
     before: Termios,
-    /// The fence was reached: nothing more will come.
-    answered: bool,
+    /// What is there to be read is the shell's: nothing was asked, or the fence was reached.
+    keep: bool,
 }
 
 impl Raw {
@@ -142,14 +164,14 @@ impl Raw {
         Ok(Self {
             terminal,
             before,
-            answered: false,
+            keep: false,
         })
     }
 }
 
 impl Drop for Raw {
     fn drop(&mut self) {
-        let how = if self.answered {
+        let how = if self.keep {
             OptionalActions::Now
         } else {
             // A late answer would be typed into the shell.
@@ -179,6 +201,8 @@ impl Held {
                 libc::SIGHUP,
                 libc::SIGQUIT,
                 libc::SIGTSTP,
+                // Of a shell that takes the terminal back meanwhile.
+                libc::SIGTTOU,
             ] {
                 libc::sigaddset(&raw mut set, signal);
             }

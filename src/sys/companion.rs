@@ -7,8 +7,7 @@
 //! plugin/hooks/hooks.json            SessionStart, UserPromptSubmit, Stop, StopFailure
 //! ```
 //!
-//! The CLI takes the plugin from `CLAUDE_CODE_PLUGIN_DIRS` (2.1.330; 2.1.145 does not know it): neither its
-//! arguments nor any setting changes. What goes wrong here only means that there is no hook.
+//! The CLI takes the plugin from `CLAUDE_CODE_PLUGIN_DIRS` (since [`PLUGINS_SINCE`]): neither its arguments nor any setting changes. What goes wrong here only means that there is no hook.
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
@@ -31,6 +30,8 @@ use crate::supervisor::hook::{
 
 /// The CLI's list of plugin folders, separated as in `PATH`.
 const PLUGIN_DIRS: &str = "CLAUDE_CODE_PLUGIN_DIRS";
+/// The first version of the CLI that takes plugins from its environment.
+pub const PLUGINS_SINCE: (u32, u32, u32) = (2, 1, 300);
 /// The socket's name in the folder.
 const SOCKET: &str = "socket";
 /// A socket's path must fit into 104 bytes on some systems, with its end.

@@ -145,5 +145,19 @@ fn supervise(event: &HookEvent, text: String, mut cli: Cli) -> End {
             }));
             End::Nothing
         }
+        Outcome::Refused(reason) => {
+            log.append(&json!({
+                "event": "hook-let-go", "by": "hook", "session": session, "uuid": uuid,
+                "reason": reason, "refused": true,
+            }));
+            End::Nothing
+        }
+        Outcome::GaveUp(reason) => {
+            log.append(&json!({
+                "event": "hook-let-go", "by": "hook", "session": session, "uuid": uuid,
+                "reason": reason, "gave_up": true,
+            }));
+            End::Nothing
+        }
     }
 }

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
+use super::plain_file::open_to_read;
+
 /// A file of this size is rotated.
 const MAX_BYTES: u64 = 10 * 1024 * 1024;
 /// So many old files are kept: `log.1` (the newest) to `log.5`.
@@ -138,19 +140,6 @@ pub fn open_all(path: &Path) -> Result<Vec<File>, (PathBuf, io::Error)> {
     }
     files.reverse();
     Ok(files)
-}
-
-fn open_to_read(path: &Path) -> io::Result<File> {
-    let nonblock = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(i32::try_from(nonblock.bits()).unwrap_or_default())
-        .open(path)?;
-    if file.metadata()?.is_file() {
-        Ok(file)
-    } else {
-        Err(io::Error::other("it is no plain file"))
-    }
 }
 
 fn is_same(a: &File, b: &File) -> bool {

@@ -5,18 +5,17 @@
 //! `/resume`, and `projects/<folder>/<sessionId>.jsonl`.
 
 use std::ffi::OsStr;
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
-use rustix::fs::OFlags;
 use rustix::process::Pid;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::ids::{Id, led_by, session_of};
+use super::plain_file::open_to_read;
 use crate::supervisor::transcript::{LastTurn, Report, errors_since, last_turn};
 use crate::supervisor::verdict::Status;
 
@@ -265,17 +264,9 @@ fn modified_unix_ms(meta: &Metadata) -> u64 {
 
 /// Opens a regular file: a pipe or a device in its place could block us.
 pub(super) fn open(path: &Path) -> io::Result<(File, u64)> {
-    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(i32::try_from(flags.bits()).unwrap_or_default())
-        .open(path)?;
-    let meta = file.metadata()?;
-    if meta.is_file() {
-        Ok((file, meta.len()))
-    } else {
-        Err(io::ErrorKind::InvalidInput.into())
-    }
+    let file = open_to_read(path)?;
+    let len = file.metadata()?.len();
+    Ok((file, len))
 }
 
 /// Reads a file that is never large.

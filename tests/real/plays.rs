@@ -60,7 +60,7 @@ pub(crate) fn key_in_between(stage: &mut Stage) -> Outcome {
     stage.ask("hello there")?;
     stage.logged("typing")?;
     stage.type_text("x")?;
-    stage.logged("stood-down")?;
+    stage.logged("undone")?;
     stage.prompt("x")?;
     stage.expect_no_event(&["typed"])?;
     stage.expect_turns(&["hello there"])?;

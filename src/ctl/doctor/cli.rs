@@ -31,10 +31,17 @@ pub(super) fn check(program: &Path) -> (Vec<Finding>, Option<Version>) {
         Ok(found) => found.path,
         Err(error) => return (vec![missing(&error)], None),
     };
+    let files = program_files(&path, home.as_deref());
+    if let Some(ourselves) = files.iter().find(|file| is_ourselves(file)) {
+        return (vec![starts_us(&path, ourselves)], None);
+    }
     let told = version(&path);
-    let version = told.as_deref().and_then(numbers);
-    let mut findings = vec![of_version(&path, version)];
-    findings.extend(of_text(&path, version, home.as_deref()));
+    let version = told.as_deref().ok().and_then(numbers);
+    let mut findings = vec![match &told {
+        Ok(_) => of_version(&path, version),
+        Err(why) => unusable(&path, why),
+    }];
+    findings.extend(of_text(&path, &files, version));
     (findings, version)
 }
 
@@ -50,6 +57,35 @@ fn missing(error: &sys::LaunchError) -> Finding {
         _ => "make it executable, or name another: `program = \"/path/to/claude\"` in config.toml",
     };
     Finding::problem("CLI", error.to_string(), remedy)
+}
+
+/// It is there, and does not run.
+fn unusable(path: &Path, why: &str) -> Finding {
+    Finding::problem(
+        "CLI",
+        format!("{}, which does not tell its version: {why}", path.display()),
+        "run it with --version and mend what it says, or name another: `program = \"/path/to/claude\"` in config.toml",
+    )
+}
+
+/// A launcher of ours where the CLI should be: each would start the other.
+fn starts_us(path: &Path, ourselves: &Path) -> Finding {
+    Finding::problem(
+        "CLI",
+        format!(
+            "{} launches {}, which is claude-retry and not the CLI",
+            path.display(),
+            ourselves.display()
+        ),
+        "name the real CLI: `program = \"/path/to/claude\"` in config.toml",
+    )
+}
+
+/// This program, or another build of it.
+fn is_ourselves(file: &Path) -> bool {
+    let exe = std::env::current_exe().and_then(|exe| exe.canonicalize());
+    let name = file.file_name().map(|name| name.to_string_lossy());
+    exe.is_ok_and(|exe| exe == file) || name.is_some_and(|name| name.starts_with("claude-retry"))
 }
 
 fn of_version(path: &Path, version: Option<Version>) -> Finding {
@@ -80,10 +116,10 @@ pub(super) fn dotted((major, minor, patch): Version) -> String {
 }
 
 /// What the program's text says, of the first file on the way that says anything.
-fn of_text(path: &Path, version: Option<Version>, home: Option<&Path>) -> Vec<Finding> {
+fn of_text(path: &Path, files: &[PathBuf], version: Option<Version>) -> Vec<Finding> {
     let mut failed = None;
-    for file in program_files(path, home) {
-        match File::open(&file).and_then(wordings::find) {
+    for file in files {
+        match File::open(file).and_then(wordings::find) {
             Ok(found) if found.contains(&true) => return wordings::judge(&found, version),
             Ok(_) => {}
             Err(error) => failed = Some(format!("{}: {error}", file.display())),

@@ -12,9 +12,8 @@ use crate::ctl::hook::checks::{self, Place, entries};
 use crate::ctl::hook::standing::{age, standing};
 use crate::ctl::hook::status::of_place;
 use crate::ctl::text::count;
+use crate::sys;
 
-/// Since which version the CLI takes a plugin from its environment.
-const PLUGIN_DIRS: Version = (2, 1, 300);
 /// Not more sessions are named.
 const NAMED: usize = 5;
 
@@ -35,13 +34,18 @@ pub(super) fn installed(
     }
     if findings.is_empty() {
         findings.push(match cli {
-            Some(version) if version < PLUGIN_DIRS && settings.hook != HookMode::Off => {
+            _ if settings.hook == HookMode::Off => Finding::ok(
+                "installed hook",
+                "not installed, and the wrapper brings none (`hook = off`): a prompt that is not free is not resumed",
+            ),
+            Some(version) if version < sys::PLUGINS_SINCE => {
                 Finding::warning(
                     "installed hook",
                     format!(
-                        "not installed, and version {} takes none from the wrapper: a prompt that is not free is \
-                         not resumed",
-                        dotted(version)
+                        "not installed, and version {} takes none from the wrapper, as versions since {} do: a prompt \
+                         that is not free is not resumed",
+                        dotted(version),
+                        dotted(sys::PLUGINS_SINCE)
                     ),
                     "`claude-retry ctl hook install`, once; or update the CLI",
                 )
@@ -101,7 +105,7 @@ pub(super) fn cli_settings(user: &Value, env: impl Fn(&str) -> bool) -> Vec<Find
 
 /// The user's settings of the CLI, as far as they can be read.
 pub(super) fn user_settings(config_dir: Option<&Path>) -> Value {
-    let text = config_dir.and_then(|dir| std::fs::read_to_string(dir.join("settings.json")).ok());
+    let text = config_dir.and_then(|dir| sys::read_text(&dir.join("settings.json")).ok());
     text.and_then(|text| serde_json::from_str(&text).ok())
         .unwrap_or_default()
 }
@@ -151,6 +155,7 @@ mod tests {
         };
         let finding = &installed(&without, &[], Some((2, 1, 145)))[0];
         assert_eq!(finding.status, Status::Ok);
+        assert!(finding.found.contains("`hook = off`"), "{}", finding.found);
     }
 
     #[test]

@@ -23,7 +23,7 @@ use crate::error::Error;
 use crate::sys;
 
 pub(super) fn run(json: bool) -> Result<ExitCode, Error> {
-    let findings = findings();
+    let findings = findings(json);
     let out = if json {
         format!("{:#}\n", report::json(&findings))
     } else {
@@ -41,7 +41,7 @@ pub(super) fn run(json: bool) -> Result<ExitCode, Error> {
     })
 }
 
-fn findings() -> Vec<Finding> {
+fn findings(json: bool) -> Vec<Finding> {
     let sources = config::sources(Vec::new());
     let log = sources
         .as_ref()
@@ -61,6 +61,8 @@ fn findings() -> Vec<Finding> {
     let places = checks::places(config_dir.as_deref(), cwd.as_deref());
     let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
 
+    // First, while nothing is typed yet.
+    let terminal = look(json);
     let (mut findings, version) = cli::check(&settings.program);
     findings.extend(files::settings(&resolved, config::config_file().as_deref()));
     findings.extend(hooks::cli_settings(
@@ -73,12 +75,12 @@ fn findings() -> Vec<Finding> {
     findings.push(files::companion(&sys::probe_companion(), off));
     findings.extend(hooks::installed(&settings, &places, version));
     findings.push(hooks::stuck(&settings));
-    findings.extend(terminal::check(&look()));
+    findings.extend(terminal::check(&terminal));
     findings
 }
 
 /// The terminal, as its environment and it itself describe it.
-fn look() -> Terminal {
+fn look(json: bool) -> Terminal {
     let (stdin, stdout) = (io::stdin(), io::stdout());
     let text = |name: &str| {
         let value = std::env::var_os(name).filter(|value| !value.is_empty())?;
@@ -86,6 +88,7 @@ fn look() -> Terminal {
     };
     let traits = sys::traits();
     Terminal {
+        json,
         stdin: isatty(&stdin),
         stdout: isatty(&stdout),
         term: text("TERM"),

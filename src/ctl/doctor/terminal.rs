@@ -11,6 +11,8 @@ const SMALLEST: (u16, u16) = (6, 20);
 /// What was found out about the terminal.
 #[derive(Clone, Debug)]
 pub(super) struct Terminal {
+    /// The report is JSON, for a program: then no terminal is to be expected.
+    pub(super) json: bool,
     pub(super) stdin: bool,
     pub(super) stdout: bool,
     /// `TERM`.
@@ -52,6 +54,12 @@ fn ends(terminal: &Terminal) -> Finding {
         (true, false) => "stdout is",
         (false, false) => "stdin and stdout are",
     };
+    if terminal.json {
+        return Finding::ok(
+            "terminal",
+            format!("not looked at: {what} no terminal, but a pipe or a file"),
+        );
+    }
     Finding::warning(
         "terminal",
         format!("{what} no terminal: so run, claude-retry becomes claude and watches nothing"),
@@ -125,6 +133,10 @@ fn answers(answers: &Result<Answers, Unasked>) -> Vec<Finding> {
                 Unasked::Background => (
                     "this job is in the background".to_owned(),
                     "run it in the foreground",
+                ),
+                Unasked::TypedAhead => (
+                    "something was typed ahead".to_owned(),
+                    "run it again, and type when it is done",
                 ),
                 Unasked::Failed(why) => (why.clone(), "try again in another terminal"),
                 Unasked::Dumb | Unasked::NoTerminal => (
@@ -230,6 +242,7 @@ mod tests {
 
     fn good() -> Terminal {
         Terminal {
+            json: false,
             stdin: true,
             stdout: true,
             term: Some("xterm-256color".into()),
@@ -272,6 +285,7 @@ mod tests {
             warned(&terminal)
         };
         assert_eq!(with(|t| t.stdout = false), ["terminal"]);
+        assert!(with(|t| (t.stdout, t.json) = (false, true)).is_empty());
         assert_eq!(with(|t| t.term = Some("dumb".into())), ["TERM"]);
         assert_eq!(with(|t| t.unicode = false), ["locale"]);
         assert_eq!(with(|t| t.size = Some((5, 80))), ["size"]);

@@ -134,7 +134,9 @@ fn follow(decision: &mut Decision, event: &str, record: &Value) {
             Outcome::Waits
         }
         WOULD_TYPE => Outcome::WouldType { then: None },
-        "hold" | "stood-down" if matches!(decision.outcome, Outcome::WouldType { .. }) => {
+        "hold" | "undone" | "stood-down"
+            if matches!(decision.outcome, Outcome::WouldType { .. }) =>
+        {
             Outcome::WouldType {
                 then: Some(reason(record)),
             }

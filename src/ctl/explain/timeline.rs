@@ -87,6 +87,7 @@ fn words(record: &Value) -> (&'static str, String) {
             format!("the hook resumes the turn: {}", text("prompt")),
         ),
         "resumed" => ("resumed", "a turn has begun".into()),
+        "undone" => ("undo", text("reason")),
         "stood-down" => ("stand down", text("reason")),
         "gave-up" => ("give up", format!("after {}", text("why"))),
         "cancelled" => ("cancelled", "the user pressed Ctrl+C".into()),

@@ -116,7 +116,7 @@ pub(crate) fn program(path: &Path, trusted: bool) -> Program {
     if !trusted {
         return Program::NotAsked;
     }
-    let version = program::version(path);
+    let version = program::version(path).ok();
     let version = version
         .as_deref()
         .and_then(|text| text.strip_prefix("claude-retry "))
@@ -221,7 +221,9 @@ pub(crate) fn cli(program: &Path) -> Cli {
         home.as_deref(),
         ourselves.as_deref(),
     );
-    let text = found.ok().and_then(|found| program::version(&found.path));
+    let text = found
+        .ok()
+        .and_then(|found| program::version(&found.path).ok());
     cli_by(&text.unwrap_or_default())
 }
 

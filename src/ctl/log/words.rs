@@ -47,6 +47,7 @@ pub(super) fn of(fields: &Fields) -> String {
         ),
         "resumed" => "the turn runs again".into(),
         "turn-ok" => "the turn ended well".into(),
+        "undone" => format!("took the message back: {}", reason()),
         "stood-down" => format!("stood down: {}", reason()),
         "gave-up" => format!("gave up after {}", word(&fields.why)),
         "cancelled" => "cancelled by you".into(),

@@ -1,16 +1,17 @@
 //! The records of the log, added up. Pure.
 //!
 //! An **error** is a verdict to act (`verdict` / `act`), or a wait that a hook without a wrapper began
-//! (`hook-waiting`). The same error judged again (the same `uuid`, or none and nothing resumed since) is one.
+//! (`hook-waiting`). The same error judged again is one: the same `uuid`, or nothing resumed since where one of
+//! the two records has none.
 //! Each has one **outcome**, so that these add up to the errors:
 //!
 //! | outcome | the records |
 //! | --- | --- |
 //! | recovered | it was resumed, and the next turn of that process ended well (`turn-ok`) |
-//! | failed again | it was resumed, and the next turn of that process was an error |
+//! | failed again | it was resumed, and the next turn of that process was an error, to be resumed or not |
 //! | gave up | `gave-up`; for a hook alone: it let go for the tries or the errors in an hour |
 //! | cancelled | `cancelled` |
-//! | left | none of these: somebody went on by himself, or ended the session |
+//! | left | none of these: it stood no longer (`stood-down`), for somebody went on by himself or ended the session |
 //! | unseen | what came of it is not in the log: it waits now, its turn runs, or its process was killed |
 //!
 //! A **resume** is a turn that was seen to begin (`resumed`) after `typed` or `woken`, or a `hook-resumed`.
@@ -122,6 +123,8 @@ struct Open {
     act: Option<(Timestamp, Way)>,
     /// Its turn was seen to begin.
     runs: bool,
+    /// It does not stand any more, unless it is judged again.
+    gone: bool,
 }
 
 /// Who has an error: a wrapper, or a session with a hook alone.
@@ -137,6 +140,7 @@ impl Summary {
         let mut adding = Adding {
             sum: Self::default(),
             open: HashMap::new(),
+            kept_out: HashMap::new(),
             days: BTreeMap::new(),
             since,
             zone,
@@ -210,6 +214,8 @@ impl Summary {
 struct Adding<'a> {
     sum: Summary,
     open: HashMap<Owner, Open>,
+    /// The error that each was last told to keep out of, as reason and text: told again it is no other.
+    kept_out: HashMap<Owner, (String, String)>,
     days: BTreeMap<Date, usize>,
     since: Option<Timestamp>,
     zone: &'a TimeZone,
@@ -245,18 +251,14 @@ impl Adding<'_> {
             "start" => {
                 // The one before with this number was killed.
                 self.close(&owner, Outcome::Unseen);
+                self.kept_out.remove(&owner);
                 self.sum.sessions += usize::from(self.counts(at));
             }
             "verdict" if fields.verdict.as_deref() == Some("act") => {
                 self.error(owner, at, fields);
             }
-            "verdict" if fields.verdict.as_deref() == Some("keep-out") && self.counts(at) => {
-                // What waits is looked at again before it is resumed, and is counted already.
-                let waits = self.open.get(&owner).is_some_and(|open| !open.runs);
-                if !waits && fields.text.as_deref() != Some("") {
-                    let reason = plain(fields.reason.as_deref().unwrap_or("unknown"));
-                    *self.sum.left_alone.entry(reason).or_default() += 1;
-                }
+            "verdict" if fields.verdict.as_deref() == Some("keep-out") => {
+                self.keep_out(owner, at, fields);
             }
             "waiting" => {
                 if let (Some(open), Some(attempt)) = (self.open.get_mut(&owner), fields.attempt) {
@@ -265,8 +267,17 @@ impl Adding<'_> {
             }
             "typed" => self.act(&owner, at, Way::Typed),
             "woken" => self.act(&owner, at, Way::Hook),
-            "resumed" => self.runs(&owner),
+            "resumed" => {
+                self.kept_out.remove(&owner);
+                self.runs(&owner);
+            }
+            "stood-down" => {
+                if let Some(open) = self.open.get_mut(&owner).filter(|open| !open.runs) {
+                    open.gone = true;
+                }
+            }
             "turn-ok" => {
+                self.kept_out.remove(&owner);
                 let outcome = match self.open.get(&owner) {
                     Some(open) if open.runs => Outcome::Recovered,
                     _ => Outcome::Left,
@@ -302,10 +313,9 @@ impl Adding<'_> {
             }
             "hook-let-go" => match self.open.get(&owner) {
                 Some(open) if !open.runs => self.close(&owner, Outcome::Left),
-                // The turn that it had resumed failed once too often.
-                Some(_) if is_giving_up(fields.reason.as_deref().unwrap_or_default()) => {
-                    self.close(&owner, Outcome::GaveUp);
-                }
+                // The turn that it had resumed failed once too often, or in an error that is not to be resumed.
+                Some(_) if fields.gave_up => self.close(&owner, Outcome::GaveUp),
+                Some(_) if fields.refused => self.close(&owner, Outcome::FailedAgain),
                 _ => {}
             },
             _ => {}
@@ -318,10 +328,12 @@ impl Adding<'_> {
         if let Some(open) = self.open.get_mut(&owner) {
             let same = match (&open.uuid, &fields.uuid) {
                 (Some(one), Some(other)) => one == other,
-                (None, None) => !open.runs,
-                _ => false,
+                // The screen has none, and the transcript may come later than the screen, or be lost to sight.
+                _ => !open.runs && !open.gone,
             };
             if same {
+                open.uuid = open.uuid.take().or_else(|| fields.uuid.clone());
+                open.gone = false;
                 return;
             }
             if open.runs {
@@ -348,8 +360,28 @@ impl Adding<'_> {
             attempt,
             act: None,
             runs: false,
+            gone: false,
         };
         self.open.insert(owner, open);
+    }
+
+    /// An error that is not to be resumed, or nothing in which to see one.
+    fn keep_out(&mut self, owner: Owner, at: Timestamp, fields: &Fields) {
+        let text = fields.text.as_deref().unwrap_or_default();
+        match self.open.get(&owner) {
+            // What waits is looked at again before it is resumed, and is counted already.
+            Some(open) if !open.runs && !open.gone => return,
+            Some(open) if open.runs && !text.is_empty() => self.close(&owner, Outcome::FailedAgain),
+            _ => {}
+        }
+        if fields.text.as_deref() == Some("") {
+            return;
+        }
+        let reason = plain(fields.reason.as_deref().unwrap_or("unknown"));
+        let told = (reason.clone(), text.to_owned());
+        if self.kept_out.insert(owner, told.clone()) != Some(told) && self.counts(at) {
+            *self.sum.left_alone.entry(reason).or_default() += 1;
+        }
     }
 
     fn act(&mut self, owner: &Owner, at: Timestamp, way: Way) {
@@ -387,6 +419,10 @@ impl Adding<'_> {
     fn close(&mut self, owner: &Owner, outcome: Outcome) {
         let Some(open) = self.open.remove(owner) else {
             return;
+        };
+        let outcome = match outcome {
+            Outcome::Unseen if open.gone => Outcome::Left,
+            outcome => outcome,
         };
         if !self.counts(open.at) {
             return;
@@ -428,11 +464,6 @@ impl Adding<'_> {
 /// Milliseconds from one time to another; none where the clock went back.
 fn between(from: Timestamp, to: Timestamp) -> u64 {
     u64::try_from(to.duration_since(from).as_millis()).unwrap_or_default()
-}
-
-/// Does a hook let go because it has tried enough? Its words are `6 tries` and `over 60 errors in an hour`.
-fn is_giving_up(reason: &str) -> bool {
-    reason.ends_with(" tries") || reason == "1 try" || reason.starts_with("over ")
 }
 
 #[cfg(test)]

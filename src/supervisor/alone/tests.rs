@@ -154,7 +154,7 @@ fn the_wait_is_that_of_the_number_of_errors_in_a_row() {
     }
     let mut play = play(settings());
     play.sight.report = error("e1", THROTTLE, 7);
-    assert_eq!(play.end(), (0, no("6 tries")));
+    assert_eq!(play.end(), (0, Outcome::GaveUp("6 tries".into())));
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn the_storm_guard_counts_the_errors_of_the_last_hour() {
     assert!(matches!(play.look(), Step::Claim(_)));
     play.alone.state = State::Confirming;
     play.sight.errors = 4;
-    assert_eq!(play.look(), nothing("over 3 errors in an hour"));
+    assert_eq!(play.look(), gave_up("over 3 errors in an hour".into()));
 }
 
 #[test]
@@ -266,15 +266,18 @@ fn only_transient_errors_of_the_classes_asked_for_are_resumed() {
     };
     let all = Class::ALL;
     let limit = "You've hit your session limit · resets 4:04am (UTC)";
-    assert_eq!(reason(limit, &all), (0, no("the error is not transient")));
+    assert_eq!(
+        reason(limit, &all),
+        (0, Outcome::Refused("the error is not transient"))
+    );
     let unknown = "API Error: something new";
     assert_eq!(
         reason(unknown, &all),
-        (0, no("the error is not in the catalogue"))
+        (0, Outcome::Refused("the error is not in the catalogue"))
     );
     assert_eq!(
         reason(THROTTLE, &[Class::Cut]),
-        (0, no("retry-on leaves this class out"))
+        (0, Outcome::Refused("retry-on leaves this class out"))
     );
     assert_eq!(reason(THROTTLE, &[Class::Throttle]).1, Outcome::Resume);
 }

@@ -544,7 +544,7 @@ impl Session {
             out.child.extend_from_slice(&held);
             Self::log(
                 out,
-                json!({"event": "stood-down", "reason": Why::Interrupted.text()}),
+                json!({"event": "undone", "reason": Why::Interrupted.text()}),
             );
             self.note_held(t, out);
             self.hold_off(wait, Why::Interrupted.text(), t + FRAME, out);

@@ -212,7 +212,7 @@ impl Session {
             }
             Outcome::Undone(why, held) => {
                 let mut wait = wait.clone();
-                Self::log(out, json!({"event": "stood-down", "reason": why.text()}));
+                Self::log(out, json!({"event": "undone", "reason": why.text()}));
                 self.last_key = (why == Why::UserTyped).then_some(t).or(self.last_key);
                 self.enter(State::Paused {
                     wait: wait.clone(),

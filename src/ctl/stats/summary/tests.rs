@@ -255,7 +255,12 @@ fn a_hook_alone_recovers_unless_the_next_try_says_otherwise() {
     let gave_up = Log::new()
         .hook(0, 11, "hook-waiting", &error(1, "a"))
         .hook(2, 11, "hook-resumed", r#","uuid":"a""#)
-        .hook(9, 12, "hook-let-go", r#","uuid":null,"reason":"1 try""#)
+        .hook(
+            9,
+            12,
+            "hook-let-go",
+            r#","uuid":null,"reason":"1 try","gave_up":true"#,
+        )
         .sum();
     assert_eq!(outcomes(&gave_up), [(Outcome::GaveUp, 1)]);
 }
@@ -307,6 +312,15 @@ fn what_was_left_alone_is_counted_by_reason() {
     };
     let sum = Log::new()
         .at(0, 1, &keep_out("usage-limit"))
+        // Seen again after another turn.
+        .event(1, 1, "turn-ok")
+        .at(1, 1, &keep_out("usage-limit"))
+        // Told again at a change of verdict.
+        .at(
+            1,
+            1,
+            r#""event":"verdict","verdict":"wait","reason":"busy","text":"x""#,
+        )
         .at(1, 1, &keep_out("usage-limit"))
         .at(2, 1, &keep_out("login"))
         // The last look at one that waits.
@@ -316,6 +330,81 @@ fn what_was_left_alone_is_counted_by_reason() {
     assert_eq!((sum.errors, sum.outcome(Outcome::Unseen)), (1, 1));
     assert_eq!(sum.left_alone["usage-limit"], 2);
     assert_eq!(sum.json()["left_alone"]["total"], 3);
+}
+
+#[test]
+fn a_resumed_turn_that_ends_in_an_error_not_to_be_resumed_has_failed_again() {
+    let resumed = || {
+        Log::new()
+            .error(0, 1, "throttle", r#""a""#)
+            .event(1, 1, "typed")
+            .event(2, 1, "resumed")
+    };
+    let keep_out = |text: &str| {
+        format!(r#""event":"verdict","verdict":"keep-out","reason":"usage-limit","text":"{text}""#)
+    };
+    let sum = resumed()
+        .at(5, 1, &keep_out("You've hit"))
+        .event(60, 1, "turn-ok")
+        .sum();
+    assert_eq!(outcomes(&sum), [(Outcome::FailedAgain, 1)]);
+    assert_eq!((sum.saved_ms, sum.left_alone["usage-limit"]), (0, 1));
+    let sum = resumed().at(5, 1, &keep_out("")).event(6, 1, "turn-ok");
+    assert_eq!(outcomes(&sum.sum()), [(Outcome::Recovered, 1)]);
+
+    let more = r#","uuid":null,"reason":"the error is not transient","refused":true"#;
+    let sum = Log::new()
+        .hook(
+            0,
+            11,
+            "hook-waiting",
+            r#","class":"cut","attempt":1,"uuid":"a""#,
+        )
+        .hook(2, 11, "hook-resumed", r#","uuid":"a""#)
+        .hook(9, 12, "hook-let-go", more)
+        .sum();
+    assert_eq!(outcomes(&sum), [(Outcome::FailedAgain, 1)]);
+}
+
+#[test]
+fn an_error_whose_uuid_comes_late_or_is_lost_is_one_error() {
+    for (one, other) in [("null", r#""a""#), (r#""a""#, "null")] {
+        let again = || {
+            Log::new()
+                .error(0, 1, "cut", one)
+                .wait(0, 1, 1)
+                .error(2, 1, "cut", other)
+        };
+        let sum = again()
+            .error(3, 1, "cut", r#""a""#)
+            .event(4, 1, "typed")
+            .event(5, 1, "resumed")
+            .event(6, 1, "turn-ok")
+            .sum();
+        assert_eq!(outcomes(&sum), [(Outcome::Recovered, 1)]);
+        let sum = again().error(3, 1, "cut", r#""b""#).sum();
+        assert_eq!(sum.errors, 2, "the uuid is kept");
+        let sum = Log::new()
+            .error(0, 1, "cut", one)
+            .event(1, 1, "typed")
+            .event(2, 1, "resumed")
+            .error(3, 1, "cut", other)
+            .sum();
+        assert_eq!(sum.errors, 2, "one was resumed in between");
+    }
+}
+
+#[test]
+fn what_stood_down_is_left_and_a_message_taken_back_waits_on() {
+    let error = || Log::new().error(0, 1, "cut", "null").wait(0, 1, 1);
+    let down = r#""event":"stood-down","reason":"the conversation went on""#;
+    let sum = error().at(1, 1, down).sum();
+    assert_eq!(outcomes(&sum), [(Outcome::Left, 1)]);
+    let sum = error().at(1, 1, down).error(9, 1, "cut", "null").sum();
+    assert_eq!(outcomes(&sum), [(Outcome::Left, 1), (Outcome::Unseen, 1)]);
+    let undone = r#""event":"undone","reason":"you typed""#;
+    let sum = error().at(1, 1, undone).error(9, 1, "cut", "null").sum();
+    assert_eq!(outcomes(&sum), [(Outcome::Unseen, 1)]);
 }
 
 #[test]
