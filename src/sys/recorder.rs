@@ -1,15 +1,15 @@
 //! Records a session as it runs: what the driver tells the session goes into an asciicast, and nothing of it
 //! anywhere else. A fault ends the recording, never the session.
 
+mod place;
+
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rustix::fs::OFlags;
-
+use self::place::Place;
 use super::clock::Clock;
 use super::{config_dir, transcript};
 use crate::cast::{Mask, Note, Ours, Writer, reduce};
@@ -30,8 +30,8 @@ const LEFT_OUT: [&str; 5] = ["program", "log", "profile", "notify", "native-watc
 /// A recording that is being made, and its transcript beside it.
 #[derive(Debug)]
 pub struct Recorder {
-    path: PathBuf,
-    transcript_path: PathBuf,
+    place: Place,
+    transcript_place: Place,
     file: Option<File>,
     transcript_file: Option<File>,
     writer: Writer,
@@ -53,7 +53,7 @@ pub struct Recorder {
 
 impl Recorder {
     /// Makes both files, for nobody else to read. `input`: what is typed is kept as it is; `overwrite`: what stands
-    /// there already is replaced.
+    /// there already is replaced, as soon as the session has begun.
     ///
     /// # Errors
     ///
@@ -64,16 +64,14 @@ impl Recorder {
         input: bool,
         overwrite: bool,
     ) -> Result<Self, (PathBuf, io::Error)> {
-        let file = make(&path, overwrite).map_err(|error| (path.clone(), error))?;
-        let transcript_file = make(&transcript_path, overwrite).map_err(|error| {
-            if !overwrite {
-                let _ = std::fs::remove_file(&path);
-            }
-            (transcript_path.clone(), error)
-        })?;
+        let make =
+            |path: PathBuf| Place::make(path.clone(), overwrite).map_err(|error| (path, error));
+        let (place, file) = make(path)?;
+        let (transcript_place, transcript_file) =
+            make(transcript_path).inspect_err(|_| place.remove())?;
         Ok(Self {
-            path,
-            transcript_path,
+            place,
+            transcript_place,
             file: Some(file),
             transcript_file: Some(transcript_file),
             writer: Writer::default(),
@@ -91,12 +89,12 @@ impl Recorder {
 
     /// The recording.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.place.path()
     }
 
     /// The transcript beside it.
     pub fn transcript_path(&self) -> &Path {
-        &self.transcript_path
+        self.transcript_place.path()
     }
 
     /// Why the recording ended before the session did, if it did.
@@ -114,9 +112,8 @@ impl Recorder {
         if self.begun {
             return Some(self);
         }
-        for path in [&self.path, &self.transcript_path] {
-            let _ = std::fs::remove_file(path);
-        }
+        self.place.remove();
+        self.transcript_place.remove();
         None
     }
 
@@ -130,6 +127,14 @@ impl Recorder {
     /// The session begins now.
     pub(super) fn begin(&mut self, size: Size, unix_ms: u64, seed: u64) {
         (self.start, self.begun) = (Clock::instant(), true);
+        for place in [&mut self.place, &mut self.transcript_place] {
+            if let Err(error) = place.take() {
+                let path = place.path().display();
+                self.fault.get_or_insert(format!("{path}: {error}"));
+                place.remove();
+                self.file = None;
+            }
+        }
         let ours = Ours {
             version: env!("CARGO_PKG_VERSION").into(),
             started_ms: unix_ms,
@@ -264,14 +269,14 @@ impl Recorder {
         });
         let text: String = texts.collect();
         if text.is_empty() {
-            let _ = std::fs::remove_file(&self.transcript_path);
+            self.transcript_place.remove();
             return;
         }
         match file.write_all(text.as_bytes()) {
             Ok(()) => self.transcript_file = Some(file),
             Err(error) => {
                 self.fault.get_or_insert(error.to_string());
-                let _ = std::fs::remove_file(&self.transcript_path);
+                self.transcript_place.remove();
             }
         }
     }
@@ -283,25 +288,6 @@ impl Recorder {
             self.file = None;
         }
     }
-}
-
-/// Makes a file of our own. What is no plain file there, a pipe or a device, could block the session.
-fn make(path: &Path, overwrite: bool) -> io::Result<File> {
-    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
-    let file = OpenOptions::new()
-        .write(true)
-        .create(overwrite)
-        .truncate(overwrite)
-        .create_new(!overwrite)
-        .mode(0o600)
-        .custom_flags(i32::try_from(flags.bits()).unwrap_or_default())
-        .open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("it is no plain file"));
-    }
-    // One that was there may be for others to read.
-    rustix::fs::fchmod(&file, rustix::fs::Mode::from_raw_mode(0o600))?;
-    Ok(file)
 }
 
 /// The transcript of a session, wherever the CLI keeps it.
