@@ -147,6 +147,9 @@ fn a_recording_of_our_own_tells_the_same_as_the_log_of_that_run() {
 fn what_was_typed_is_in_the_recording_only_when_asked_for() {
     let masked = Recorded::new(&[]);
     assert_eq!(masked.input(), b"x\x7f");
+    let message =
+        |recorded: &Recorded| recorded.cast().ours.expect("ours").settings["message"].clone();
+    assert_eq!(message(&masked), "xxxxxxxx");
     assert!(
         !masked.read("a.transcript.jsonl").contains("flaky"),
         "the conversation"
@@ -191,6 +194,7 @@ fn what_was_typed_is_in_the_recording_only_when_asked_for() {
     }
     let plain = Recorded::new(&["--input"]);
     assert_eq!(plain.input(), b"q\x7f");
+    assert_eq!(message(&plain), "continue");
     assert!(plain.shown.contains("every key as it was typed"));
 }
 

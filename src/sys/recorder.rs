@@ -117,11 +117,16 @@ impl Recorder {
         None
     }
 
-    /// Notes the settings that decide anything; where things are is nobody's business.
+    /// Notes the settings that decide anything; where things are is nobody's business. Of the message, which is typed
+    /// text too, there is only the length.
     pub fn keep_settings(&mut self, settings: &Settings) {
         let decides = |setting: &&Setting| !LEFT_OUT.contains(&setting.name);
         let of = |setting: &Setting| (setting.name.to_owned(), setting.as_flag(settings));
         self.settings = SETTINGS.iter().filter(decides).map(of).collect();
+        if self.masks.is_some() {
+            let masked = settings.message.chars().map(|_| 'x').collect();
+            self.settings.insert("message".into(), masked);
+        }
     }
 
     /// The session begins now.

@@ -2,6 +2,7 @@
 
 pub mod decision;
 pub mod lines;
+mod message;
 pub mod replay;
 mod timeline;
 
@@ -99,7 +100,10 @@ fn settings_of(cast: &Cast, asked: &Asked) -> Result<(Settings, bool), Error> {
 
 fn text(asked: &Asked) -> Result<String, Error> {
     let cast = read_cast(&asked.file, asked.size)?;
-    let (settings, recorded) = settings_of(&cast, asked)?;
+    let (mut settings, recorded) = settings_of(&cast, asked)?;
+    if let Some(message) = message::drawn(&cast, &settings.message).filter(|_| recorded) {
+        settings.message = message;
+    }
     let settings = &settings;
     let beside = asked.file.with_extension(TRANSCRIPT);
     let is_beside = asked.transcript.is_none() && beside.is_file();
