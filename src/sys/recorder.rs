@@ -2,6 +2,7 @@
 //! anywhere else. A fault ends the recording, never the session.
 
 mod place;
+mod sink;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -10,8 +11,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use self::place::Place;
+use self::sink::Sink;
 use super::clock::Clock;
-use super::{config_dir, transcript};
+use super::{config_dir, guarded, transcript};
 use crate::cast::{Mask, Note, Ours, Writer, reduce};
 use crate::config::{SETTINGS, Setting, Settings};
 use crate::supervisor::session::Event;
@@ -32,7 +34,9 @@ const LEFT_OUT: [&str; 5] = ["program", "log", "profile", "notify", "native-watc
 pub struct Recorder {
     place: Place,
     transcript_place: Place,
+    /// Until the session begins.
     file: Option<File>,
+    sink: Option<Sink>,
     transcript_file: Option<File>,
     writer: Writer,
     /// None where typed text is to be kept.
@@ -73,6 +77,7 @@ impl Recorder {
             place,
             transcript_place,
             file: Some(file),
+            sink: None,
             transcript_file: Some(transcript_file),
             writer: Writer::default(),
             masks: (!input).then(Default::default),
@@ -129,7 +134,7 @@ impl Recorder {
         }
     }
 
-    /// The session begins now.
+    /// The session begins now, within a runtime, and nothing is forked any more.
     pub(super) fn begin(&mut self, size: Size, unix_ms: u64, seed: u64) {
         (self.start, self.begun) = (Clock::instant(), true);
         for place in [&mut self.place, &mut self.transcript_place] {
@@ -140,6 +145,13 @@ impl Recorder {
                 self.file = None;
             }
         }
+        self.sink = self.file.take().and_then(|file| match Sink::start(file) {
+            Ok(sink) => Some(sink),
+            Err(error) => {
+                self.fault.get_or_insert(error.to_string());
+                None
+            }
+        });
         let ours = Ours {
             version: env!("CARGO_PKG_VERSION").into(),
             started_ms: unix_ms,
@@ -147,12 +159,12 @@ impl Recorder {
             settings: std::mem::take(&mut self.settings),
         };
         let term = super::env("TERM").unwrap_or_default();
-        self.write(&Writer::header(size, &ours, &term.to_string_lossy()));
+        self.write(Writer::header(size, &ours, &term.to_string_lossy()));
     }
 
     /// The session was told of this, and `to_child` was its answer for the child.
     pub(super) fn note(&mut self, event: &Event<'_>, to_child: &[u8]) {
-        if self.file.is_none() {
+        if self.sink.is_none() {
             return;
         }
         let at = Clock::instant().duration_since(self.start);
@@ -202,14 +214,14 @@ impl Recorder {
             | Event::RetryAfter(None)
             | Event::Signal(_) => String::new(),
         };
-        self.write(&text);
+        self.write(text);
         if !to_child.is_empty() && !matches!(event, Event::UserInput(_)) {
             let bytes = match &mut self.masks {
                 Some([_, mask]) => [mask.feed(to_child), mask.flush()].concat(),
                 None => to_child.to_vec(),
             };
             let text = self.writer.typed(at, &bytes);
-            self.write(&text);
+            self.write(text);
         }
     }
 
@@ -230,7 +242,7 @@ impl Recorder {
             self.key_since = None;
             let kept = mask.flush();
             let text = self.writer.input(since + KEY_GAP, &kept);
-            self.write(&text);
+            self.write(text);
         }
     }
 
@@ -265,6 +277,9 @@ impl Recorder {
 
     /// The session is over: the transcripts, reduced.
     pub(super) fn finish(&mut self) {
+        if let Some(Err(fault)) = self.sink.take().map(Sink::finish) {
+            self.fail(fault);
+        }
         let Some(mut file) = self.transcript_file.take() else {
             return;
         };
@@ -286,12 +301,25 @@ impl Recorder {
         }
     }
 
-    fn write(&mut self, text: &str) {
-        let Some(file) = &mut self.file else { return };
-        if let Err(error) = file.write_all(text.as_bytes()) {
-            self.fault = Some(error.to_string());
-            self.file = None;
+    fn write(&mut self, text: String) {
+        if let Some(sink) = self.sink.as_ref().filter(|_| !text.is_empty())
+            && let Err(fault) = sink.write(text)
+        {
+            self.fail(fault);
         }
+    }
+
+    /// Does something; a panic of ours ends the recording, never the session.
+    pub(super) fn guarded(&mut self, what: impl FnOnce(&mut Self)) {
+        if let Err(failure) = guarded::catch(|| what(self)) {
+            self.fail(failure);
+        }
+    }
+
+    /// The recording ends here.
+    fn fail(&mut self, fault: String) {
+        self.fault.get_or_insert(fault);
+        self.sink = None;
     }
 }
 
@@ -313,4 +341,24 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(TRANSCRIPT).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_ends_the_recording_alone() {
+        let tmp = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| tmp.path().join(name);
+        let recorder = Recorder::create(path("a.cast"), path("a.transcript.jsonl"), false, false);
+        let mut recorder = recorder.expect("files");
+        recorder.guarded(|_| panic!("of ours"));
+        assert!(
+            recorder
+                .fault()
+                .is_some_and(|fault| fault.contains("of ours"))
+        );
+        assert!(recorder.sink.is_none());
+    }
 }
