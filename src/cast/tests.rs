@@ -13,6 +13,7 @@ fn ours() -> Ours {
         started_ms: 1_800_000_000_123,
         seed: u64::MAX,
         settings: [("base".into(), "4s".into())].into(),
+        wordings: "[[wording]]\n".into(),
     }
 }
 

@@ -15,7 +15,7 @@ use self::sink::Sink;
 use super::clock::Clock;
 use super::{config_dir, guarded, transcript};
 use crate::cast::{Mask, Note, Ours, Writer, reduce};
-use crate::config::{SETTINGS, Setting, Settings};
+use crate::config::{SETTINGS, Setting, Settings, show_wordings};
 use crate::supervisor::session::Event;
 use crate::supervisor::transcript::Report;
 use crate::supervisor::verdict::Status;
@@ -53,6 +53,7 @@ pub struct Recorder {
     fault: Option<String>,
     begun: bool,
     settings: BTreeMap<String, String>,
+    wordings: String,
 }
 
 impl Recorder {
@@ -89,6 +90,7 @@ impl Recorder {
             fault: None,
             begun: false,
             settings: BTreeMap::new(),
+            wordings: String::new(),
         })
     }
 
@@ -128,6 +130,7 @@ impl Recorder {
         let decides = |setting: &&Setting| !LEFT_OUT.contains(&setting.name);
         let of = |setting: &Setting| (setting.name.to_owned(), setting.as_flag(settings));
         self.settings = SETTINGS.iter().filter(decides).map(of).collect();
+        self.wordings = show_wordings(&settings.catalogue);
         if self.masks.is_some() {
             let masked = settings.message.chars().map(|_| 'x').collect();
             self.settings.insert("message".into(), masked);
@@ -157,6 +160,7 @@ impl Recorder {
             started_ms: unix_ms,
             seed,
             settings: std::mem::take(&mut self.settings),
+            wordings: std::mem::take(&mut self.wordings),
         };
         let term = super::env("TERM").unwrap_or_default();
         self.write(Writer::header(size, &ours, &term.to_string_lossy()));

@@ -3,6 +3,7 @@
 pub mod decision;
 pub mod lines;
 mod message;
+mod recorded;
 pub mod replay;
 mod timeline;
 
@@ -20,6 +21,7 @@ use self::replay::{Replay, Step};
 use crate::cast::{Cast, parse_size};
 use crate::config::{self, Settings, TranscriptMode};
 use crate::error::Error;
+use crate::supervisor::wording::plain;
 use crate::term::Size;
 
 /// What came of a recording.
@@ -84,23 +86,21 @@ pub(super) fn run(matches: &ArgMatches) -> Result<ExitCode, Error> {
     super::print(text(&Asked::new(matches)?)?.as_bytes())
 }
 
-/// The settings: of the recording, where it has them, and else the user's.
-fn settings_of(cast: &Cast, asked: &Asked) -> Result<(Settings, bool), Error> {
-    let recorded = cast.ours.as_ref().filter(|_| !asked.my_settings);
-    let flags: Vec<_> = recorded
-        .into_iter()
-        .flat_map(|ours| &ours.settings)
-        // One that is not known is of a later version.
-        .filter_map(|(name, value)| Some((config::setting(name)?, value.clone())))
-        .collect();
-    let any = !flags.is_empty();
-    let resolved = config::resolve(&config::sources(flags)?)?;
-    Ok((resolved.settings, any))
+/// The settings: of the recording, where it has them, and else the user's; and what of the former had to be left out.
+fn settings_of(cast: &Cast, asked: &Asked) -> Result<(Settings, Vec<String>), Error> {
+    match cast.ours.as_ref().filter(|_| !asked.my_settings) {
+        Some(ours) => recorded::settings(ours),
+        None => {
+            let resolved = config::resolve(&config::sources(Vec::new())?)?;
+            Ok((resolved.settings, Vec::new()))
+        }
+    }
 }
 
 fn text(asked: &Asked) -> Result<String, Error> {
     let cast = read_cast(&asked.file, asked.size)?;
-    let (mut settings, recorded) = settings_of(&cast, asked)?;
+    let recorded = cast.ours.is_some() && !asked.my_settings;
+    let (mut settings, left_out) = settings_of(&cast, asked)?;
     if let Some(message) = message::drawn(&cast, &settings.message).filter(|_| recorded) {
         settings.message = message;
     }
@@ -131,6 +131,7 @@ fn text(asked: &Asked) -> Result<String, Error> {
             "transcript": transcript.as_ref().map(|path| path.to_string_lossy()),
             "clock": how,
             "settings": if recorded { "recording" } else { "yours" },
+            "settings_left_out": left_out,
         });
         let _ = writeln!(text, "{about}");
         for step in &explained.steps {
@@ -144,7 +145,7 @@ fn text(asked: &Asked) -> Result<String, Error> {
         (_, TranscriptMode::Off) => {
             writeln!(
                 text,
-                "transcript: off in your settings, so the screen alone decides"
+                "transcript: off in the settings, so the screen alone decides"
             )
         }
         (Some(path), _) if lines.is_none() => writeln!(
@@ -167,6 +168,13 @@ fn text(asked: &Asked) -> Result<String, Error> {
     };
     if recorded {
         text += "settings: those of the recording; yours with --my-settings\n";
+    }
+    for what in &left_out {
+        let what = plain(what);
+        let _ = writeln!(
+            text,
+            "the recording's header: {what}: not known here, and left out"
+        );
     }
     text.push('\n');
     for step in &explained.steps {
@@ -194,7 +202,7 @@ fn about(asked: &Asked, cast: &Cast) -> String {
         let _ = write!(text, ", {length}");
     }
     if let Some(ours) = &cast.ours {
-        let version = crate::supervisor::wording::plain(&ours.version);
+        let version = plain(&ours.version);
         let _ = write!(text, ", by claude-retry {version}");
     }
     text += ")\n";
