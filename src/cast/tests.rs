@@ -364,6 +364,10 @@ fn nothing_of_the_conversation_is_left_in_a_reduced_transcript() {
         + &line(
             json!({"type": "system", "uuid": "b", "subtype": "local_command", "content": "secret"}),
         )
+        + &user(json!("<command-name>my(secret)</command-name>"))
+        + &line(
+            json!({"type": "user", "uuid": "f", "error": "secret", "apiErrorType": "secret", "message": {"role": "secret"}}),
+        )
         + &line(json!({"type": "last-prompt", "lastPrompt": "secret"}))
         + &line(
             json!({"type": "assistant", "uuid": "e", "isApiErrorMessage": true, "error": "rate_limit", "message": {"role": "assistant", "content": [{"type": "text", "text": "API Error: x"}]}}),
@@ -373,5 +377,5 @@ fn nothing_of_the_conversation_is_left_in_a_reduced_transcript() {
     assert!(
         reduced.contains("<command-name>/model</command-name>") && reduced.contains("API Error: x")
     );
-    assert_eq!(reduced.lines().count(), 7);
+    assert_eq!(reduced.lines().count(), 9);
 }
