@@ -24,6 +24,8 @@ use crate::error::Error;
 use crate::supervisor::wording::plain;
 use crate::term::Size;
 
+use super::text::path as shown;
+
 /// What came of a recording.
 #[derive(Clone, Debug)]
 pub struct Explained {
@@ -133,11 +135,19 @@ fn text(asked: &Asked) -> Result<String, Error> {
             "settings": if recorded { "recording" } else { "yours" },
             "settings_left_out": left_out,
         });
-        let _ = writeln!(text, "{about}");
+        let _ = writeln!(text, "{}", super::text::json(&about));
         for step in &explained.steps {
-            let _ = writeln!(text, "{}", timeline::object(step, asked.screen));
+            let _ = writeln!(
+                text,
+                "{}",
+                super::text::json(&timeline::object(step, asked.screen))
+            );
         }
-        let _ = writeln!(text, "{}", timeline::summary_object(&explained.decisions));
+        let _ = writeln!(
+            text,
+            "{}",
+            super::text::json(&timeline::summary_object(&explained.decisions))
+        );
         return Ok(text);
     }
     text += &about(asked, &cast);
@@ -151,14 +161,14 @@ fn text(asked: &Asked) -> Result<String, Error> {
         (Some(path), _) if lines.is_none() => writeln!(
             text,
             "transcript: {} is empty, so the screen alone decides",
-            path.display()
+            shown(path)
         ),
         (Some(path), _) => {
             let beside = if is_beside { ", found beside it" } else { "" };
             writeln!(
                 text,
                 "transcript: {}{beside}; clocks set {how}",
-                path.display()
+                shown(path)
             )
         }
         (None, _) => writeln!(
@@ -194,7 +204,7 @@ fn text(asked: &Asked) -> Result<String, Error> {
 pub const TRANSCRIPT: &str = "transcript.jsonl";
 
 fn about(asked: &Asked, cast: &Cast) -> String {
-    let mut text = format!("recording: {} ({}", asked.file.display(), cast.format);
+    let mut text = format!("recording: {} ({}", shown(&asked.file), cast.format);
     let Size { cols, rows, .. } = cast.size;
     let _ = write!(text, ", {cols} columns and {rows} rows");
     if cast.format != crate::cast::Format::Raw {
@@ -217,11 +227,11 @@ fn read_cast(path: &Path, size: Option<Size>) -> Result<Cast, Error> {
     match size {
         Some(_) if Cast::is_cast(&bytes) => Err(Error::Usage(format!(
             "{}: an asciicast tells its size; leave --size out",
-            path.display()
+            shown(path)
         ))),
         Some(size) => Ok(Cast::raw(&bytes, size)),
         None => {
-            Cast::read(&bytes).map_err(|error| Error::Usage(format!("{}: {error}", path.display())))
+            Cast::read(&bytes).map_err(|error| Error::Usage(format!("{}: {error}", shown(path))))
         }
     }
 }
@@ -232,7 +242,7 @@ fn read_lines(path: &Path) -> Result<Lines, Error> {
         Error::Usage(format!(
             "{}: line {line}: no JSON object; give the session's transcript, \
              ~/.claude/projects/…/<session id>.jsonl",
-            path.display()
+            shown(path)
         ))
     })
 }
@@ -241,7 +251,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Error> {
     fs::read(path).map_err(|error| {
         Error::Usage(format!(
             "cannot read {}: {error}; name a file that is there",
-            path.display()
+            shown(path)
         ))
     })
 }
