@@ -494,6 +494,11 @@ fn bad_input_is_told_with_the_remedy_and_exit_code_2() {
     let bad = file("bad.cast", &format!("{header}[0, \"o\", \"a\"]\n[oops]\n"));
     let raw = file("raw", "hello");
     let transcript = file("t.jsonl", "{}\nnot JSON\n");
+    let empty = file("empty", "");
+    let path = |name: &str| tmp.path().join(name).to_str().expect("text").to_owned();
+    let (fifo, escape) = (path("fifo"), path("a\u{1b}[2Jb"));
+    let made = Command::new("mkfifo").arg(&fifo).status();
+    assert!(made.expect("mkfifo").success());
     for (args, words) in [
         (vec!["nowhere.cast"], "cannot read nowhere.cast"),
         (vec![bad.as_str()], "bad.cast: line 3: no event"),
@@ -515,6 +520,17 @@ fn bad_input_is_told_with_the_remedy_and_exit_code_2() {
             "cannot read nowhere.jsonl",
         ),
         (vec![], "<FILE>"),
+        (
+            vec!["/dev/zero", "--size", "80x24"],
+            "/dev/zero: it is no plain file",
+        ),
+        (vec!["recordings"], "recordings: it is a folder"),
+        (vec![fifo.as_str()], "fifo: it is no plain file"),
+        (
+            vec![empty.as_str(), "--size", "80x24"],
+            "empty: the file is empty; record one",
+        ),
+        (vec![escape.as_str()], "a[2Jb: there is none"),
     ] {
         let output = run(&args, &[]);
         let error = String::from_utf8_lossy(&output.stderr);
@@ -526,4 +542,9 @@ fn bad_input_is_told_with_the_remedy_and_exit_code_2() {
         assert!(output.stdout.is_empty());
     }
     assert!(stdout(&[&raw, "--size", "80x24"], &[]).contains("verdict: nothing to do"));
+    let late = format!(
+        "{{\"version\":2,\"width\":80,\"height\":24,\"timestamp\":{}}}\n",
+        u64::MAX
+    );
+    assert!(stdout(&[&file("late.cast", &late)], &[]).contains("nothing to do"));
 }

@@ -9,6 +9,8 @@ mod timeline;
 
 use std::fmt::Write as _;
 use std::fs;
+use std::io::{ErrorKind, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -37,7 +39,10 @@ pub struct Explained {
 
 /// Replays a recording, past its end. `wall0` as for [`Replay::new`].
 pub fn explain(cast: &Cast, lines: Option<&Lines>, settings: &Settings, wall0: u64) -> Explained {
-    let mut replay = Replay::new(cast, lines, settings, wall0);
+    explained(Replay::new(cast, lines, settings, wall0))
+}
+
+fn explained(mut replay: Replay<'_>) -> Explained {
     replay.play(|len| len);
     replay.run_on();
     let decisions = decisions(&replay.steps);
@@ -46,6 +51,9 @@ pub fn explain(cast: &Cast, lines: Option<&Lines>, settings: &Settings, wall0: u
         decisions,
     }
 }
+
+/// No file is larger, in bytes.
+const LARGEST: u64 = 1024 * 1024 * 1024;
 
 /// What was asked for.
 struct Asked {
@@ -117,7 +125,9 @@ fn text(asked: &Asked) -> Result<String, Error> {
     // As the session has it: a file without a line is none.
     let lines = lines.filter(|lines| !lines.is_empty());
     let (wall0, how) = replay::clock_of(&cast, lines.as_ref());
-    let explained = explain(&cast, lines.as_ref(), settings, wall0);
+    let mut replay = Replay::new(&cast, lines.as_ref(), settings, wall0);
+    replay.keep_screens = asked.screen;
+    let explained = explained(replay);
 
     let mut text = String::new();
     if asked.json {
@@ -225,6 +235,10 @@ fn about(asked: &Asked, cast: &Cast) -> String {
 fn read_cast(path: &Path, size: Option<Size>) -> Result<Cast, Error> {
     let bytes = read(path)?;
     match size {
+        Some(_) if bytes.is_empty() => Err(Error::Usage(format!(
+            "{}: the file is empty; record one with `claude-retry ctl record`",
+            shown(path)
+        ))),
         Some(_) if Cast::is_cast(&bytes) => Err(Error::Usage(format!(
             "{}: an asciicast tells its size; leave --size out",
             shown(path)
@@ -248,10 +262,34 @@ fn read_lines(path: &Path) -> Result<Lines, Error> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    fs::read(path).map_err(|error| {
-        Error::Usage(format!(
-            "cannot read {}: {error}; name a file that is there",
-            shown(path)
-        ))
+    let bad = |what: &str| Error::Usage(format!("cannot read {}: {what}", shown(path)));
+    let read = || -> Result<Vec<u8>, std::io::Error> {
+        // A pipe without a writer would block.
+        let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
+        let mut options = fs::OpenOptions::new();
+        options.read(true);
+        options.custom_flags(i32::try_from(flags.bits()).unwrap_or_default());
+        let file = options.open(path)?;
+        let meta = file.metadata()?;
+        if meta.is_dir() {
+            return Err(ErrorKind::IsADirectory.into());
+        }
+        if !meta.is_file() {
+            return Err(ErrorKind::InvalidInput.into());
+        }
+        let mut bytes = Vec::new();
+        file.take(LARGEST + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > LARGEST {
+            return Err(ErrorKind::FileTooLarge.into());
+        }
+        Ok(bytes)
+    };
+    read().map_err(|error| match error.kind() {
+        ErrorKind::IsADirectory => bad("it is a folder; name a file in it"),
+        ErrorKind::InvalidInput => bad("it is no plain file; copy what it gives into one"),
+        ErrorKind::FileTooLarge => bad("it is larger than 1 GB; cut it down"),
+        ErrorKind::PermissionDenied => bad("permission denied; make it readable for you"),
+        ErrorKind::NotFound => bad("there is none; name a file that is there"),
+        _ => bad(&error.to_string()),
     })
 }
