@@ -70,6 +70,9 @@ pub struct Ours {
     /// The settings that decide anything, by name, as behind the flags.
     #[serde(default)]
     pub settings: BTreeMap<String, String>,
+    /// The user's wordings, as in `config.toml`.
+    #[serde(default)]
+    pub wordings: String,
 }
 
 /// What we alone note in a recording.

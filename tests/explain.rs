@@ -179,6 +179,7 @@ fn noted(name: &str, notes: &[(u64, Note)]) -> Explained {
         started_ms: clock_of(&cast, lines.as_ref()).0,
         seed: 1,
         settings: BTreeMap::new(),
+        wordings: String::new(),
     });
     for (ms, note) in notes {
         let at = Duration::from_millis(*ms);
@@ -413,7 +414,71 @@ fn without_a_transcript_it_says_that_the_screen_alone_decides() {
     ];
     assert!(stdout(&args, &WAIT_ENV).contains("verdict: keep out"));
     let off = [&WAIT_ENV[..], &[("CLAUDE_RETRY_TRANSCRIPT", "off")]].concat();
-    assert!(stdout(&args, &off).contains("off in your settings"));
+    assert!(stdout(&args, &off).contains("off in the settings"));
+}
+
+/// A recording of our own of a throttle, with this in the header.
+fn with_header(tmp: &Path, ours: &Value) -> String {
+    let path = fixtures().join("recordings/2.1.330/throttle.cast");
+    let text = fs::read_to_string(&path).expect("readable");
+    let (header, events) = text.split_once('\n').expect("a header");
+    let mut header: Value = serde_json::from_str(header).expect("JSON");
+    let cast = Cast::read(text.as_bytes()).expect("an asciicast");
+    let lines = lines_of(&path);
+    header["claude_retry"] =
+        json!({"version": "0", "started_ms": clock_of(&cast, lines.as_ref()).0});
+    for (name, value) in ours.as_object().expect("an object") {
+        header["claude_retry"][name] = value.clone();
+    }
+    let file = tmp.join("ours.cast");
+    fs::write(&file, format!("{header}\n{events}")).expect("a file");
+    fs::copy(
+        path.with_extension("transcript.jsonl"),
+        tmp.join("ours.transcript.jsonl"),
+    )
+    .expect("a copy");
+    file.to_str().expect("text").to_owned()
+}
+
+#[test]
+fn a_recording_of_our_own_is_told_by_its_own_settings_alone() {
+    let tmp = tempfile::tempdir().expect("a folder");
+    fs::create_dir(tmp.path().join("claude-retry")).expect("a folder");
+    fs::write(tmp.path().join("claude-retry/config.toml"), "oops").expect("a file");
+    let config = [
+        ("XDG_CONFIG_HOME", tmp.path().to_str().expect("text")),
+        ("CLAUDE_RETRY_BASE", "never"),
+    ];
+    let wordings = "[[wording]]\nname = \"ours\"\npattern = \"Server is temporarily limiting\"\nclass = \"never\"\n";
+    let settings = json!({"base": "20s", "jitter": "none"});
+    let file = with_header(tmp.path(), &json!({"settings": settings}));
+    let text = stdout(&[&file], &config);
+    assert!(text.contains("after a wait of 20.0s"), "{text}");
+    let output = run(&[&file, "--my-settings"], &config);
+    assert_eq!(output.status.code(), Some(2));
+
+    let ours = json!({"settings": settings, "wordings": wordings});
+    let text = stdout(&[&with_header(tmp.path(), &ours)], &config);
+    assert!(text.contains("verdict: keep out"), "{text}");
+
+    let bad = json!({"base": "never", "cap": "30s", "of-tomorrow": "1"});
+    let ours = json!({"settings": bad, "wordings": "[[wording]]\nname = 1\n"});
+    let text = stdout(&[&with_header(tmp.path(), &ours)], &config);
+    for words in [
+        "the recording's header: base = never: not known here, and left out",
+        "the recording's header: of-tomorrow = 1: not known",
+        "the recording's header: the wordings (",
+        "verdict: act",
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    let ours = json!({"settings": {"base": "40s", "cap": "30s"}});
+    let output = run(&[&with_header(tmp.path(), &ours)], &config);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        error.contains("the recording's header: ") && error.contains("--my-settings"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -429,6 +494,11 @@ fn bad_input_is_told_with_the_remedy_and_exit_code_2() {
     let bad = file("bad.cast", &format!("{header}[0, \"o\", \"a\"]\n[oops]\n"));
     let raw = file("raw", "hello");
     let transcript = file("t.jsonl", "{}\nnot JSON\n");
+    let empty = file("empty", "");
+    let path = |name: &str| tmp.path().join(name).to_str().expect("text").to_owned();
+    let (fifo, escape) = (path("fifo"), path("a\u{1b}[2Jb"));
+    let made = Command::new("mkfifo").arg(&fifo).status();
+    assert!(made.expect("mkfifo").success());
     for (args, words) in [
         (vec!["nowhere.cast"], "cannot read nowhere.cast"),
         (vec![bad.as_str()], "bad.cast: line 3: no event"),
@@ -450,6 +520,17 @@ fn bad_input_is_told_with_the_remedy_and_exit_code_2() {
             "cannot read nowhere.jsonl",
         ),
         (vec![], "<FILE>"),
+        (
+            vec!["/dev/zero", "--size", "80x24"],
+            "/dev/zero: it is no plain file",
+        ),
+        (vec!["recordings"], "recordings: it is a folder"),
+        (vec![fifo.as_str()], "fifo: it is no plain file"),
+        (
+            vec![empty.as_str(), "--size", "80x24"],
+            "empty: the file is empty; record one",
+        ),
+        (vec![escape.as_str()], "a[2Jb: there is none"),
     ] {
         let output = run(&args, &[]);
         let error = String::from_utf8_lossy(&output.stderr);
@@ -461,4 +542,9 @@ fn bad_input_is_told_with_the_remedy_and_exit_code_2() {
         assert!(output.stdout.is_empty());
     }
     assert!(stdout(&[&raw, "--size", "80x24"], &[]).contains("verdict: nothing to do"));
+    let late = format!(
+        "{{\"version\":2,\"width\":80,\"height\":24,\"timestamp\":{}}}\n",
+        u64::MAX
+    );
+    assert!(stdout(&[&file("late.cast", &late)], &[]).contains("nothing to do"));
 }

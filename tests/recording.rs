@@ -147,6 +147,9 @@ fn a_recording_of_our_own_tells_the_same_as_the_log_of_that_run() {
 fn what_was_typed_is_in_the_recording_only_when_asked_for() {
     let masked = Recorded::new(&[]);
     assert_eq!(masked.input(), b"x\x7f");
+    let message =
+        |recorded: &Recorded| recorded.cast().ours.expect("ours").settings["message"].clone();
+    assert_eq!(message(&masked), "xxxxxxxx");
     assert!(
         !masked.read("a.transcript.jsonl").contains("flaky"),
         "the conversation"
@@ -191,13 +194,15 @@ fn what_was_typed_is_in_the_recording_only_when_asked_for() {
     }
     let plain = Recorded::new(&["--input"]);
     assert_eq!(plain.input(), b"q\x7f");
+    assert_eq!(message(&plain), "continue");
     assert!(plain.shown.contains("every key as it was typed"));
 }
 
 /// `ctl record` of a shell, its messages in a file.
 fn record_shell(tmp: &Path, before: &str, options: &str, script: &str) -> Terminal {
     let mut command = pty::settled(Command::new("/bin/sh"), "/bin/sh".as_ref());
-    let words = format!("{before} exec \"$W\" ctl record {options} -- -c '{script}' 2>told");
+    let dashes = if options.contains("-- ") { "" } else { "--" };
+    let words = format!("{before} exec \"$W\" ctl record {options} {dashes} -c '{script}' 2>told");
     command.args(["-c", &words]).env("W", CLAUDE_RETRY);
     command.current_dir(tmp).env("CLAUDE_CONFIG_DIR", tmp);
     Terminal::start(command)
@@ -240,7 +245,7 @@ fn the_terminal_gets_the_same_bytes_with_recording_on() {
 fn a_full_disk_ends_the_recording_and_not_the_session() {
     let tmp = tempfile::tempdir().expect("a folder");
     // One block: 512 bytes or 1 kB.
-    let limit = "trap \"\" XFSZ; ulimit -f 1;";
+    let limit = "export CLAUDE_RETRY_HOOK=off; ulimit -f 1;";
     let mut terminal = record_shell(
         tmp.path(),
         limit,
@@ -283,7 +288,31 @@ fn nothing_is_overwritten_unless_asked_for() {
     );
     assert!(!tmp.path().join("a.transcript.jsonl").exists());
 
+    // Nor where it was asked for and nothing is recorded.
+    fs::write(tmp.path().join("a.transcript.jsonl"), "mine too").expect("a file");
+    let (code, error) = told("-o a.cast --overwrite -- --retry-base=never");
+    assert_eq!(code, Some(2), "{error}");
+    let nowhere = "-o a.cast --overwrite -- --retry-program=/nonexistent/claude";
+    assert_eq!(told(nowhere).0, Some(127));
+    fs::create_dir(tmp.path().join("b.transcript.jsonl")).expect("a folder");
+    fs::write(tmp.path().join("b.cast"), "mine").expect("a file");
+    let (code, error) = told("-o b.cast --overwrite");
+    assert_eq!(code, Some(2), "{error}");
+    assert!(error.contains("b.transcript.jsonl"), "{error}");
+    for (name, text) in [
+        ("a.cast", "mine"),
+        ("a.transcript.jsonl", "mine too"),
+        ("b.cast", "mine"),
+    ] {
+        let kept = fs::read_to_string(tmp.path().join(name)).expect(name);
+        assert_eq!(kept, text, "{name}");
+    }
+
     assert_eq!(told("-o a.cast --overwrite").0, Some(0));
+    assert!(!tmp.path().join("a.transcript.jsonl").exists());
+    let left = fs::read_dir(tmp.path()).expect("the folder").flatten();
+    let hidden = left.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(b".claude"));
+    assert_eq!(hidden.count(), 0);
     let meta = fs::metadata(tmp.path().join("a.cast")).expect("it");
     assert_eq!(meta.permissions().mode() & 0o777, 0o600);
     assert!(

@@ -39,6 +39,7 @@ fn replay(path: &Path, cut: Cut) -> (String, Vec<String>) {
     };
     let (wall0, _) = clock_of(&cast, lines.as_ref());
     let mut replay = Replay::new(&cast, lines.as_ref(), &settings, wall0);
+    replay.keep_bytes = true;
     let mut rng = StdRng::seed_from_u64(if let Cut::Random(seed) = cut { seed } else { 0 });
     replay.play(|len| match cut {
         Cut::Whole => len,

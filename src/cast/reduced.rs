@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::supervisor::wording::plain;
 
 /// Fields that are kept as they are.
-const KEPT: [&str; 14] = [
+const KEPT: [&str; 10] = [
     "type",
     "subtype",
     "uuid",
@@ -16,6 +16,9 @@ const KEPT: [&str; 14] = [
     "isSidechain",
     "isMeta",
     "isApiErrorMessage",
+];
+/// Fields that are kept where the line is of an error of the API.
+const OF_ERRORS: [&str; 4] = [
     "error",
     "apiErrorStatus",
     "apiErrorType",
@@ -44,13 +47,16 @@ fn line(bytes: &[u8]) -> Option<Value> {
     };
     full.get("uuid")?;
     let mut line = Map::new();
-    for name in KEPT {
+    let is_error = full.get("isApiErrorMessage") == Some(&Value::Bool(true));
+    let of_errors = is_error || full.get("subtype").is_some_and(|kind| kind == "api_error");
+    let of_errors = OF_ERRORS.iter().filter(|_| of_errors);
+    for name in KEPT.iter().chain(of_errors) {
         // A text of an unforeseen shape is not let through.
         if let Some(value) = full
-            .get(name)
+            .get(*name)
             .filter(|value| !value.is_object() && !value.is_array())
         {
-            line.insert(name.into(), value.clone());
+            line.insert((*name).into(), value.clone());
         }
     }
     if let Some(kind) = full
@@ -61,16 +67,18 @@ fn line(bytes: &[u8]) -> Option<Value> {
     }
     if let Some(message) = full.get("message") {
         let text = text_of(&message["content"]);
-        let kept = if full.get("isApiErrorMessage") == Some(&Value::Bool(true)) {
+        let kept = if is_error {
             text
         } else if full["type"] == "user" {
             mark(&text)
         } else {
             String::new()
         };
+        let role = message["role"].as_str();
+        let role = role.filter(|role| matches!(*role, "user" | "assistant"));
         line.insert(
             "message".into(),
-            json!({ "role": message["role"], "content": [{ "type": "text", "text": kept }] }),
+            json!({ "role": role, "content": [{ "type": "text", "text": kept }] }),
         );
     }
     Some(Value::Object(line))
@@ -95,7 +103,14 @@ fn mark(text: &str) -> String {
     if let Some(rest) = text.strip_prefix(COMMAND) {
         let name = rest.split('<').next().unwrap_or_default().trim();
         let name = name.split(' ').next().unwrap_or_default();
-        return format!("{COMMAND}{name}</command-name>");
+        let is_part = |c: char| c.is_ascii_alphanumeric() || ":_-".contains(c);
+        let is_name = name
+            .strip_prefix('/')
+            .is_some_and(|name| !name.is_empty() && name.chars().all(is_part));
+        return format!(
+            "{COMMAND}{}</command-name>",
+            if is_name { name } else { "" }
+        );
     }
     let left = LEFT_BEHIND.iter().find(|mark| text.starts_with(**mark));
     left.map_or(String::new(), ToString::to_string)

@@ -13,6 +13,7 @@ fn ours() -> Ours {
         started_ms: 1_800_000_000_123,
         seed: u64::MAX,
         settings: [("base".into(), "4s".into())].into(),
+        wordings: "[[wording]]\n".into(),
     }
 }
 
@@ -219,10 +220,28 @@ fn typed_text_becomes_x_and_keys_stay() {
     };
     assert_eq!(feed(&[b"hello\r"]), "xxxxx\r");
     assert_eq!(feed(&["süß 漢".as_bytes()]), "xxxxx");
-    assert_eq!(
-        feed(&[b"\x03\x1a\x15\x7f\t\x1b[A\x1bb\x1b[13;2u"]),
-        "\x03\x1a\x15\x7f\t\x1b[A\x1bb\x1b[13;2u"
-    );
+    for kept in [
+        "\x03\x1a\x15\x7f\t\x1b[A\x1b[Z\x1bOA\x1bOP\x1b[24~\x1b[1;5C\x1b[3;5~\x1b[[A\x1b\r",
+        "\x1b[13;2u\x1b[99;5u\x1b[97;5u\x1b[27;5;13~\x1b[57376;2u",
+        "\x1b[<0;120;40M\x1b[<0;120;40m\x1b[I\x1b[?2026;2$y\x1b[?62;4c\x1b[?997;1n\x1b[120;7R",
+        "\x1bP>|term 1.2\x1b\\",
+    ] {
+        assert_eq!(feed(&[kept.as_bytes()]), kept);
+    }
+    for (typed, masked) in [
+        ("\x1bh\x1bé", "\x1bx\x1bx"),
+        ("\x1b]1my secret\r", "\x1b]xxxxxxxxxx\r"),
+        ("\x1b[1234\r", "\x1b[xxxx\r"),
+        ("\x1b[Mabc", "\x1b[Mxxx"),
+        ("\x1bOp\x1bOj\x1bO5A", "\x1bOx\x1bOx\x1b[1;5A"),
+        ("\x1b[27;7;64~", "\x1b[27;7;120~"),
+        ("\x1b[97;3u\x1b[97;3;98u", "\x1b[120;3u\x1b[120;3u"),
+        // On a Cyrillic layout.
+        ("\x1b[1089::99;5u", "\x1b[99;5u"),
+        ("\x1b[13u\x1b[27u\x1b[127u", "\r\x1b[27;1u\x7f"),
+    ] {
+        assert_eq!(feed(&[typed.as_bytes()]), masked, "{typed:?}");
+    }
     assert_eq!(feed(&[b"\x1b"]), "\x1b");
     assert_eq!(
         feed(&[b"\x1b[200~pass\nword\x1b[201~ok\r"]),
@@ -235,8 +254,8 @@ fn typed_text_becomes_x_and_keys_stay() {
     );
     // The terminal's answers stay, but for those that may hold a clipboard or a title.
     assert_eq!(
-        feed(&[b"\x1b[?62c\x1b[3;4R\x1b]52;c;c2VjcmV0\x07\x1b[I"]),
-        "\x1b[?62c\x1b[3;4R\x1b[I"
+        feed(&[b"\x1b[?62;4c\x1b[3;4R\x1b]52;c;c2VjcmV0\x07\x1b[I"]),
+        "\x1b[?62;4c\x1b[3;4R\x1b[I"
     );
     // Cut anywhere, a paste keeps its brackets and nothing else.
     let paste = b"\x1b[200~secret \x1b[201 text\x1b[201~\r";
@@ -247,6 +266,42 @@ fn typed_text_becomes_x_and_keys_stay() {
             "{cut}: {out:?}"
         );
         assert!(!out.contains("secret") && !out.contains("text"), "{out:?}");
+    }
+}
+
+#[test]
+fn whatever_esc_begins_no_typed_word_survives() {
+    use rand::{Rng, RngExt, SeedableRng};
+    let mut random = rand::rngs::SmallRng::seed_from_u64(5);
+    let marks = || (0..=255u8).map(|byte| vec![0x1b, byte]);
+    let longer =
+        marks().flat_map(|start| (0..=255u8).map(move |byte| [&start[..], &[byte]].concat()));
+    let is_typed = |byte: &u8| byte.is_ascii_alphanumeric() && *byte != b'x';
+    for prefix in marks().chain(longer) {
+        let mut word = || -> Vec<u8> {
+            let len = random.random_range(3..12);
+            let bytes = std::iter::repeat_with(|| (random.next_u32() & 0x7f) as u8);
+            bytes.filter(is_typed).take(len).collect()
+        };
+        let typed = [&prefix[..], &word(), b" ", &word(), b"\r"].concat();
+        let mut mask = Mask::default();
+        let (mut out, mut rest) = (Vec::new(), &typed[..]);
+        while !rest.is_empty() {
+            let piece;
+            (piece, rest) = rest.split_at(random.random_range(1..=rest.len()));
+            out.extend(mask.feed(piece));
+            if random.random_range(0..8) == 0 {
+                out.extend(mask.flush());
+            }
+        }
+        out.extend(mask.flush());
+        let run = out.split(|byte| !is_typed(byte)).map(<[u8]>::len).max();
+        assert!(
+            run < Some(3),
+            "{:?} -> {:?}",
+            typed.escape_ascii().to_string(),
+            out.escape_ascii().to_string()
+        );
     }
 }
 
@@ -309,6 +364,10 @@ fn nothing_of_the_conversation_is_left_in_a_reduced_transcript() {
         + &line(
             json!({"type": "system", "uuid": "b", "subtype": "local_command", "content": "secret"}),
         )
+        + &user(json!("<command-name>my(secret)</command-name>"))
+        + &line(
+            json!({"type": "user", "uuid": "f", "error": "secret", "apiErrorType": "secret", "message": {"role": "secret"}}),
+        )
         + &line(json!({"type": "last-prompt", "lastPrompt": "secret"}))
         + &line(
             json!({"type": "assistant", "uuid": "e", "isApiErrorMessage": true, "error": "rate_limit", "message": {"role": "assistant", "content": [{"type": "text", "text": "API Error: x"}]}}),
@@ -318,5 +377,5 @@ fn nothing_of_the_conversation_is_left_in_a_reduced_transcript() {
     assert!(
         reduced.contains("<command-name>/model</command-name>") && reduced.contains("API Error: x")
     );
-    assert_eq!(reduced.lines().count(), 7);
+    assert_eq!(reduced.lines().count(), 9);
 }

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::ArgMatches;
 
 use super::explain::TRANSCRIPT;
+use super::text::path as shown;
 use crate::cli::{self, Command};
 use crate::error::Error;
 use crate::sys::{Recorder, not_recordable};
@@ -35,7 +36,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<ExitCode, Error> {
     if beside == path {
         return Err(Error::Usage(format!(
             "{}: the transcript would take this name; give one that ends with .cast",
-            path.display()
+            shown(&path)
         )));
     }
     let recorder = Recorder::create(path, beside, input, overwrite)
@@ -55,7 +56,7 @@ fn default_path() -> PathBuf {
 }
 
 fn not_made(path: &Path, error: &std::io::Error) -> Error {
-    let path = path.display();
+    let path = shown(path);
     Error::Usage(if error.kind() == std::io::ErrorKind::AlreadyExists {
         format!(
             "{path} is there already; name another with --output FILE, or replace it with --overwrite"
@@ -67,7 +68,7 @@ fn not_made(path: &Path, error: &std::io::Error) -> Error {
 
 #[expect(clippy::print_stderr, reason = "the terminal is the user's again")]
 fn tell(recorder: &Recorder, input: bool) {
-    let path = recorder.path().display();
+    let path = shown(recorder.path());
     if let Some(fault) = recorder.fault() {
         eprintln!("claude-retry: the recording is not whole: {fault}");
     }
@@ -79,7 +80,7 @@ fn tell(recorder: &Recorder, input: bool) {
     eprintln!("claude-retry: recorded into {path}");
     eprintln!("  in it: all that the CLI wrote, your conversation among it; {typed}");
     if recorder.has_transcript() {
-        let transcript = recorder.transcript_path().display();
+        let transcript = shown(recorder.transcript_path());
         eprintln!("  beside it: {transcript}, without the conversation");
     } else {
         eprintln!("  no transcript of it was found");

@@ -217,7 +217,8 @@ impl Driver {
             Guarded::new(|| Session::new(settings, traits, tty::session_size(size), now, seed));
         let mut recorder = recorder.take();
         if let Some(recorder) = &mut recorder {
-            recorder.begin(tty::session_size(size), now.unix_ms, seed);
+            let size = tty::session_size(size);
+            recorder.guarded(|recorder| recorder.begin(size, now.unix_ms, seed));
         }
         Ok(Self {
             tty,
@@ -515,7 +516,7 @@ impl Driver {
         self.session
             .handle(self.clock.now(), event, &mut self.outbox);
         if let Some(recorder) = &mut self.recorder {
-            recorder.note(event, &self.outbox.child);
+            recorder.guarded(|recorder| recorder.note(event, &self.outbox.child));
         }
         if self.tty_gone {
             self.outbox.tty.clear();

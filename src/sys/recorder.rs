@@ -1,19 +1,21 @@
 //! Records a session as it runs: what the driver tells the session goes into an asciicast, and nothing of it
 //! anywhere else. A fault ends the recording, never the session.
 
+mod place;
+mod sink;
+
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rustix::fs::OFlags;
-
+use self::place::Place;
+use self::sink::Sink;
 use super::clock::Clock;
-use super::{config_dir, transcript};
+use super::{config_dir, guarded, transcript};
 use crate::cast::{Mask, Note, Ours, Writer, reduce};
-use crate::config::{SETTINGS, Setting, Settings};
+use crate::config::{SETTINGS, Setting, Settings, show_wordings};
 use crate::supervisor::session::Event;
 use crate::supervisor::transcript::Report;
 use crate::supervisor::verdict::Status;
@@ -30,9 +32,11 @@ const LEFT_OUT: [&str; 5] = ["program", "log", "profile", "notify", "native-watc
 /// A recording that is being made, and its transcript beside it.
 #[derive(Debug)]
 pub struct Recorder {
-    path: PathBuf,
-    transcript_path: PathBuf,
+    place: Place,
+    transcript_place: Place,
+    /// Until the session begins.
     file: Option<File>,
+    sink: Option<Sink>,
     transcript_file: Option<File>,
     writer: Writer,
     /// None where typed text is to be kept.
@@ -49,11 +53,12 @@ pub struct Recorder {
     fault: Option<String>,
     begun: bool,
     settings: BTreeMap<String, String>,
+    wordings: String,
 }
 
 impl Recorder {
     /// Makes both files, for nobody else to read. `input`: what is typed is kept as it is; `overwrite`: what stands
-    /// there already is replaced.
+    /// there already is replaced, as soon as the session has begun.
     ///
     /// # Errors
     ///
@@ -64,17 +69,16 @@ impl Recorder {
         input: bool,
         overwrite: bool,
     ) -> Result<Self, (PathBuf, io::Error)> {
-        let file = make(&path, overwrite).map_err(|error| (path.clone(), error))?;
-        let transcript_file = make(&transcript_path, overwrite).map_err(|error| {
-            if !overwrite {
-                let _ = std::fs::remove_file(&path);
-            }
-            (transcript_path.clone(), error)
-        })?;
+        let make =
+            |path: PathBuf| Place::make(path.clone(), overwrite).map_err(|error| (path, error));
+        let (place, file) = make(path)?;
+        let (transcript_place, transcript_file) =
+            make(transcript_path).inspect_err(|_| place.remove())?;
         Ok(Self {
-            path,
-            transcript_path,
+            place,
+            transcript_place,
             file: Some(file),
+            sink: None,
             transcript_file: Some(transcript_file),
             writer: Writer::default(),
             masks: (!input).then(Default::default),
@@ -86,17 +90,18 @@ impl Recorder {
             fault: None,
             begun: false,
             settings: BTreeMap::new(),
+            wordings: String::new(),
         })
     }
 
     /// The recording.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.place.path()
     }
 
     /// The transcript beside it.
     pub fn transcript_path(&self) -> &Path {
-        &self.transcript_path
+        self.transcript_place.path()
     }
 
     /// Why the recording ended before the session did, if it did.
@@ -114,35 +119,56 @@ impl Recorder {
         if self.begun {
             return Some(self);
         }
-        for path in [&self.path, &self.transcript_path] {
-            let _ = std::fs::remove_file(path);
-        }
+        self.place.remove();
+        self.transcript_place.remove();
         None
     }
 
-    /// Notes the settings that decide anything; where things are is nobody's business.
+    /// Notes the settings that decide anything; where things are is nobody's business. Of the message, which is typed
+    /// text too, there is only the length.
     pub fn keep_settings(&mut self, settings: &Settings) {
         let decides = |setting: &&Setting| !LEFT_OUT.contains(&setting.name);
         let of = |setting: &Setting| (setting.name.to_owned(), setting.as_flag(settings));
         self.settings = SETTINGS.iter().filter(decides).map(of).collect();
+        self.wordings = show_wordings(&settings.catalogue);
+        if self.masks.is_some() {
+            let masked = settings.message.chars().map(|_| 'x').collect();
+            self.settings.insert("message".into(), masked);
+        }
     }
 
-    /// The session begins now.
+    /// The session begins now, within a runtime, and nothing is forked any more.
     pub(super) fn begin(&mut self, size: Size, unix_ms: u64, seed: u64) {
         (self.start, self.begun) = (Clock::instant(), true);
+        for place in [&mut self.place, &mut self.transcript_place] {
+            if let Err(error) = place.take() {
+                let path = place.path().display();
+                self.fault.get_or_insert(format!("{path}: {error}"));
+                place.remove();
+                self.file = None;
+            }
+        }
+        self.sink = self.file.take().and_then(|file| match Sink::start(file) {
+            Ok(sink) => Some(sink),
+            Err(error) => {
+                self.fault.get_or_insert(error.to_string());
+                None
+            }
+        });
         let ours = Ours {
             version: env!("CARGO_PKG_VERSION").into(),
             started_ms: unix_ms,
             seed,
             settings: std::mem::take(&mut self.settings),
+            wordings: std::mem::take(&mut self.wordings),
         };
         let term = super::env("TERM").unwrap_or_default();
-        self.write(&Writer::header(size, &ours, &term.to_string_lossy()));
+        self.write(Writer::header(size, &ours, &term.to_string_lossy()));
     }
 
     /// The session was told of this, and `to_child` was its answer for the child.
     pub(super) fn note(&mut self, event: &Event<'_>, to_child: &[u8]) {
-        if self.file.is_none() {
+        if self.sink.is_none() {
             return;
         }
         let at = Clock::instant().duration_since(self.start);
@@ -192,14 +218,14 @@ impl Recorder {
             | Event::RetryAfter(None)
             | Event::Signal(_) => String::new(),
         };
-        self.write(&text);
+        self.write(text);
         if !to_child.is_empty() && !matches!(event, Event::UserInput(_)) {
             let bytes = match &mut self.masks {
                 Some([_, mask]) => [mask.feed(to_child), mask.flush()].concat(),
                 None => to_child.to_vec(),
             };
             let text = self.writer.typed(at, &bytes);
-            self.write(&text);
+            self.write(text);
         }
     }
 
@@ -220,7 +246,7 @@ impl Recorder {
             self.key_since = None;
             let kept = mask.flush();
             let text = self.writer.input(since + KEY_GAP, &kept);
-            self.write(&text);
+            self.write(text);
         }
     }
 
@@ -255,6 +281,9 @@ impl Recorder {
 
     /// The session is over: the transcripts, reduced.
     pub(super) fn finish(&mut self) {
+        if let Some(Err(fault)) = self.sink.take().map(Sink::finish) {
+            self.fail(fault);
+        }
         let Some(mut file) = self.transcript_file.take() else {
             return;
         };
@@ -264,44 +293,38 @@ impl Recorder {
         });
         let text: String = texts.collect();
         if text.is_empty() {
-            let _ = std::fs::remove_file(&self.transcript_path);
+            self.transcript_place.remove();
             return;
         }
         match file.write_all(text.as_bytes()) {
             Ok(()) => self.transcript_file = Some(file),
             Err(error) => {
                 self.fault.get_or_insert(error.to_string());
-                let _ = std::fs::remove_file(&self.transcript_path);
+                self.transcript_place.remove();
             }
         }
     }
 
-    fn write(&mut self, text: &str) {
-        let Some(file) = &mut self.file else { return };
-        if let Err(error) = file.write_all(text.as_bytes()) {
-            self.fault = Some(error.to_string());
-            self.file = None;
+    fn write(&mut self, text: String) {
+        if let Some(sink) = self.sink.as_ref().filter(|_| !text.is_empty())
+            && let Err(fault) = sink.write(text)
+        {
+            self.fail(fault);
         }
     }
-}
 
-/// Makes a file of our own. What is no plain file there, a pipe or a device, could block the session.
-fn make(path: &Path, overwrite: bool) -> io::Result<File> {
-    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
-    let file = OpenOptions::new()
-        .write(true)
-        .create(overwrite)
-        .truncate(overwrite)
-        .create_new(!overwrite)
-        .mode(0o600)
-        .custom_flags(i32::try_from(flags.bits()).unwrap_or_default())
-        .open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("it is no plain file"));
+    /// Does something; a panic of ours ends the recording, never the session.
+    pub(super) fn guarded(&mut self, what: impl FnOnce(&mut Self)) {
+        if let Err(failure) = guarded::catch(|| what(self)) {
+            self.fail(failure);
+        }
     }
-    // One that was there may be for others to read.
-    rustix::fs::fchmod(&file, rustix::fs::Mode::from_raw_mode(0o600))?;
-    Ok(file)
+
+    /// The recording ends here.
+    fn fail(&mut self, fault: String) {
+        self.fault.get_or_insert(fault);
+        self.sink = None;
+    }
 }
 
 /// The transcript of a session, wherever the CLI keeps it.
@@ -322,4 +345,24 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(TRANSCRIPT).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_ends_the_recording_alone() {
+        let tmp = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| tmp.path().join(name);
+        let recorder = Recorder::create(path("a.cast"), path("a.transcript.jsonl"), false, false);
+        let mut recorder = recorder.expect("files");
+        recorder.guarded(|_| panic!("of ours"));
+        assert!(
+            recorder
+                .fault()
+                .is_some_and(|fault| fault.contains("of ours"))
+        );
+        assert!(recorder.sink.is_none());
+    }
 }

@@ -79,6 +79,12 @@ impl Lines {
             .map(|line| line.unix_ms)
     }
 
+    /// How many lines there were at this time.
+    pub fn count(&self, unix_ms: u64) -> usize {
+        let is_there = |line: &&Line| line.unix_ms <= unix_ms;
+        self.0.iter().filter(is_there).count()
+    }
+
     /// What a look at it gave at this time; of one session alone, where that is known.
     pub fn report(&self, unix_ms: u64, session: Option<&str>) -> Report {
         let is_of = |line: &&Line| match (session, &line.session) {

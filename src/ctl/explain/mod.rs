@@ -2,11 +2,15 @@
 
 pub mod decision;
 pub mod lines;
+mod message;
+mod recorded;
 pub mod replay;
 mod timeline;
 
 use std::fmt::Write as _;
 use std::fs;
+use std::io::{ErrorKind, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -19,7 +23,10 @@ use self::replay::{Replay, Step};
 use crate::cast::{Cast, parse_size};
 use crate::config::{self, Settings, TranscriptMode};
 use crate::error::Error;
+use crate::supervisor::wording::plain;
 use crate::term::Size;
+
+use super::text::path as shown;
 
 /// What came of a recording.
 #[derive(Clone, Debug)]
@@ -32,7 +39,10 @@ pub struct Explained {
 
 /// Replays a recording, past its end. `wall0` as for [`Replay::new`].
 pub fn explain(cast: &Cast, lines: Option<&Lines>, settings: &Settings, wall0: u64) -> Explained {
-    let mut replay = Replay::new(cast, lines, settings, wall0);
+    explained(Replay::new(cast, lines, settings, wall0))
+}
+
+fn explained(mut replay: Replay<'_>) -> Explained {
     replay.play(|len| len);
     replay.run_on();
     let decisions = decisions(&replay.steps);
@@ -41,6 +51,9 @@ pub fn explain(cast: &Cast, lines: Option<&Lines>, settings: &Settings, wall0: u
         decisions,
     }
 }
+
+/// No file is larger, in bytes.
+const LARGEST: u64 = 1024 * 1024 * 1024;
 
 /// What was asked for.
 struct Asked {
@@ -83,23 +96,24 @@ pub(super) fn run(matches: &ArgMatches) -> Result<ExitCode, Error> {
     super::print(text(&Asked::new(matches)?)?.as_bytes())
 }
 
-/// The settings: of the recording, where it has them, and else the user's.
-fn settings_of(cast: &Cast, asked: &Asked) -> Result<(Settings, bool), Error> {
-    let recorded = cast.ours.as_ref().filter(|_| !asked.my_settings);
-    let flags: Vec<_> = recorded
-        .into_iter()
-        .flat_map(|ours| &ours.settings)
-        // One that is not known is of a later version.
-        .filter_map(|(name, value)| Some((config::setting(name)?, value.clone())))
-        .collect();
-    let any = !flags.is_empty();
-    let resolved = config::resolve(&config::sources(flags)?)?;
-    Ok((resolved.settings, any))
+/// The settings: of the recording, where it has them, and else the user's; and what of the former had to be left out.
+fn settings_of(cast: &Cast, asked: &Asked) -> Result<(Settings, Vec<String>), Error> {
+    match cast.ours.as_ref().filter(|_| !asked.my_settings) {
+        Some(ours) => recorded::settings(ours),
+        None => {
+            let resolved = config::resolve(&config::sources(Vec::new())?)?;
+            Ok((resolved.settings, Vec::new()))
+        }
+    }
 }
 
 fn text(asked: &Asked) -> Result<String, Error> {
     let cast = read_cast(&asked.file, asked.size)?;
-    let (settings, recorded) = settings_of(&cast, asked)?;
+    let recorded = cast.ours.is_some() && !asked.my_settings;
+    let (mut settings, left_out) = settings_of(&cast, asked)?;
+    if let Some(message) = message::drawn(&cast, &settings.message).filter(|_| recorded) {
+        settings.message = message;
+    }
     let settings = &settings;
     let beside = asked.file.with_extension(TRANSCRIPT);
     let is_beside = asked.transcript.is_none() && beside.is_file();
@@ -111,7 +125,9 @@ fn text(asked: &Asked) -> Result<String, Error> {
     // As the session has it: a file without a line is none.
     let lines = lines.filter(|lines| !lines.is_empty());
     let (wall0, how) = replay::clock_of(&cast, lines.as_ref());
-    let explained = explain(&cast, lines.as_ref(), settings, wall0);
+    let mut replay = Replay::new(&cast, lines.as_ref(), settings, wall0);
+    replay.keep_screens = asked.screen;
+    let explained = explained(replay);
 
     let mut text = String::new();
     if asked.json {
@@ -127,12 +143,21 @@ fn text(asked: &Asked) -> Result<String, Error> {
             "transcript": transcript.as_ref().map(|path| path.to_string_lossy()),
             "clock": how,
             "settings": if recorded { "recording" } else { "yours" },
+            "settings_left_out": left_out,
         });
-        let _ = writeln!(text, "{about}");
+        let _ = writeln!(text, "{}", super::text::json(&about));
         for step in &explained.steps {
-            let _ = writeln!(text, "{}", timeline::object(step, asked.screen));
+            let _ = writeln!(
+                text,
+                "{}",
+                super::text::json(&timeline::object(step, asked.screen))
+            );
         }
-        let _ = writeln!(text, "{}", timeline::summary_object(&explained.decisions));
+        let _ = writeln!(
+            text,
+            "{}",
+            super::text::json(&timeline::summary_object(&explained.decisions))
+        );
         return Ok(text);
     }
     text += &about(asked, &cast);
@@ -140,20 +165,20 @@ fn text(asked: &Asked) -> Result<String, Error> {
         (_, TranscriptMode::Off) => {
             writeln!(
                 text,
-                "transcript: off in your settings, so the screen alone decides"
+                "transcript: off in the settings, so the screen alone decides"
             )
         }
         (Some(path), _) if lines.is_none() => writeln!(
             text,
             "transcript: {} is empty, so the screen alone decides",
-            path.display()
+            shown(path)
         ),
         (Some(path), _) => {
             let beside = if is_beside { ", found beside it" } else { "" };
             writeln!(
                 text,
                 "transcript: {}{beside}; clocks set {how}",
-                path.display()
+                shown(path)
             )
         }
         (None, _) => writeln!(
@@ -163,6 +188,13 @@ fn text(asked: &Asked) -> Result<String, Error> {
     };
     if recorded {
         text += "settings: those of the recording; yours with --my-settings\n";
+    }
+    for what in &left_out {
+        let what = plain(what);
+        let _ = writeln!(
+            text,
+            "the recording's header: {what}: not known here, and left out"
+        );
     }
     text.push('\n');
     for step in &explained.steps {
@@ -182,7 +214,7 @@ fn text(asked: &Asked) -> Result<String, Error> {
 pub const TRANSCRIPT: &str = "transcript.jsonl";
 
 fn about(asked: &Asked, cast: &Cast) -> String {
-    let mut text = format!("recording: {} ({}", asked.file.display(), cast.format);
+    let mut text = format!("recording: {} ({}", shown(&asked.file), cast.format);
     let Size { cols, rows, .. } = cast.size;
     let _ = write!(text, ", {cols} columns and {rows} rows");
     if cast.format != crate::cast::Format::Raw {
@@ -190,7 +222,7 @@ fn about(asked: &Asked, cast: &Cast) -> String {
         let _ = write!(text, ", {length}");
     }
     if let Some(ours) = &cast.ours {
-        let version = crate::supervisor::wording::plain(&ours.version);
+        let version = plain(&ours.version);
         let _ = write!(text, ", by claude-retry {version}");
     }
     text += ")\n";
@@ -203,13 +235,17 @@ fn about(asked: &Asked, cast: &Cast) -> String {
 fn read_cast(path: &Path, size: Option<Size>) -> Result<Cast, Error> {
     let bytes = read(path)?;
     match size {
+        Some(_) if bytes.is_empty() => Err(Error::Usage(format!(
+            "{}: the file is empty; record one with `claude-retry ctl record`",
+            shown(path)
+        ))),
         Some(_) if Cast::is_cast(&bytes) => Err(Error::Usage(format!(
             "{}: an asciicast tells its size; leave --size out",
-            path.display()
+            shown(path)
         ))),
         Some(size) => Ok(Cast::raw(&bytes, size)),
         None => {
-            Cast::read(&bytes).map_err(|error| Error::Usage(format!("{}: {error}", path.display())))
+            Cast::read(&bytes).map_err(|error| Error::Usage(format!("{}: {error}", shown(path))))
         }
     }
 }
@@ -220,16 +256,40 @@ fn read_lines(path: &Path) -> Result<Lines, Error> {
         Error::Usage(format!(
             "{}: line {line}: no JSON object; give the session's transcript, \
              ~/.claude/projects/…/<session id>.jsonl",
-            path.display()
+            shown(path)
         ))
     })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    fs::read(path).map_err(|error| {
-        Error::Usage(format!(
-            "cannot read {}: {error}; name a file that is there",
-            path.display()
-        ))
+    let bad = |what: &str| Error::Usage(format!("cannot read {}: {what}", shown(path)));
+    let read = || -> Result<Vec<u8>, std::io::Error> {
+        // A pipe without a writer would block.
+        let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
+        let mut options = fs::OpenOptions::new();
+        options.read(true);
+        options.custom_flags(i32::try_from(flags.bits()).unwrap_or_default());
+        let file = options.open(path)?;
+        let meta = file.metadata()?;
+        if meta.is_dir() {
+            return Err(ErrorKind::IsADirectory.into());
+        }
+        if !meta.is_file() {
+            return Err(ErrorKind::InvalidInput.into());
+        }
+        let mut bytes = Vec::new();
+        file.take(LARGEST + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > LARGEST {
+            return Err(ErrorKind::FileTooLarge.into());
+        }
+        Ok(bytes)
+    };
+    read().map_err(|error| match error.kind() {
+        ErrorKind::IsADirectory => bad("it is a folder; name a file in it"),
+        ErrorKind::InvalidInput => bad("it is no plain file; copy what it gives into one"),
+        ErrorKind::FileTooLarge => bad("it is larger than 1 GB; cut it down"),
+        ErrorKind::PermissionDenied => bad("permission denied; make it readable for you"),
+        ErrorKind::NotFound => bad("there is none; name a file that is there"),
+        _ => bad(&error.to_string()),
     })
 }

@@ -37,6 +37,8 @@ const GRAIN: Duration = Duration::from_millis(50);
 const AFTER: Duration = Duration::from_mins(1);
 /// The event of the record that is told in place of typing.
 pub const WOULD_TYPE: &str = "would-type";
+/// An event's answer may ask for another event; a session that never ends this is at fault.
+const MAX_DEPTH: usize = 64;
 /// A deadline that fires so often without moving is taken for done.
 const STUCK: u32 = 1000;
 
@@ -47,7 +49,7 @@ pub struct Step {
     pub at: Duration,
     /// The record.
     pub record: Value,
-    /// The screen, at a verdict.
+    /// The screen, at a verdict, where it was asked for.
     pub screen: Option<Screen>,
 }
 
@@ -64,10 +66,23 @@ pub struct Replay<'a> {
     elapsed: Duration,
     /// What happened, in order.
     pub steps: Vec<Step>,
-    /// What the session would have written to the terminal.
+    /// Keep the screen of each verdict.
+    pub keep_screens: bool,
+    /// Keep what the session would have written.
+    pub keep_bytes: bool,
+    /// That, to the terminal.
     pub tty: Vec<u8>,
     /// The same for the child.
     pub child: Vec<u8>,
+    /// How many of the recording's events the notes below are of.
+    noted: usize,
+    /// The session and what the CLI said of itself, by the notes up to now.
+    session_id: Option<&'a str>,
+    busy: Option<bool>,
+    /// The transcript's report, of so many of its lines and of this session.
+    reported: Option<(usize, Option<&'a str>, Report)>,
+    /// How many events are being answered.
+    depth: usize,
     /// Some of the session's words are about what is not done here.
     quiet: bool,
     /// The session panicked.
@@ -107,8 +122,15 @@ impl<'a> Replay<'a> {
             wall0,
             elapsed: Duration::ZERO,
             steps: Vec::new(),
+            keep_screens: false,
+            keep_bytes: false,
             tty: Vec::new(),
             child: Vec::new(),
+            noted: 0,
+            session_id: cast.events.iter().find_map(session_of),
+            busy: None,
+            reported: None,
+            depth: 0,
             quiet: false,
             failed: false,
         }
@@ -237,8 +259,16 @@ impl<'a> Replay<'a> {
             self.failed = true;
             return;
         }
-        self.tty.append(&mut out.tty);
-        self.child.append(&mut out.child);
+        if self.keep_bytes {
+            self.tty.append(&mut out.tty);
+            self.child.append(&mut out.child);
+        }
+        if self.depth > MAX_DEPTH || out.effects.len() > MAX_DEPTH {
+            self.log(json!({"event": "failed"}));
+            self.failed = true;
+            return;
+        }
+        self.depth += 1;
         for effect in out.effects {
             match effect {
                 Effect::ReadTranscript(_) => {
@@ -257,10 +287,12 @@ impl<'a> Replay<'a> {
                 | Effect::Suspend => {}
             }
         }
+        self.depth -= 1;
     }
 
     fn log(&mut self, record: Value) {
-        let screen = (record["event"] == "verdict").then(|| self.screen.screen());
+        let wanted = self.keep_screens && record["event"] == "verdict";
+        let screen = wanted.then(|| self.screen.screen());
         self.steps.push(Step {
             at: self.elapsed,
             record,
@@ -268,74 +300,75 @@ impl<'a> Replay<'a> {
         });
     }
 
-    fn report(&self) -> Report {
+    /// A look that finds no more lines than the one before it reports the same.
+    fn report(&mut self) -> Report {
+        self.read_notes();
         let Some(lines) = self.lines else {
             return Report::Unknown;
         };
-        if self.cast.format == Format::Raw {
-            return lines.report(u64::MAX, None);
+        let (unix_ms, session) = match self.cast.format {
+            Format::Raw => (u64::MAX, None),
+            _ => (self.now().unix_ms, self.session_id),
+        };
+        let count = lines.count(unix_ms);
+        match &self.reported {
+            Some((of, whose, report)) if *of == count && *whose == session => report.clone(),
+            _ => {
+                let report = lines.report(unix_ms, session);
+                self.reported = Some((count, session, report.clone()));
+                report
+            }
         }
-        let session = self.noted(|note| match note {
-            Note::Session { id } => Some(id.as_str()),
-            _ => None,
-        });
-        // Before the first look there is no other to be known.
-        let session = session.or_else(|| {
-            let mut events = self.cast.events.iter();
-            events.find_map(|event| match &event.what {
-                What::Note(Note::Session { id }) => Some(id.as_str()),
-                _ => None,
-            })
-        });
-        lines.report(self.now().unix_ms, session)
     }
 
-    fn status(&self) -> Status {
-        let busy = self.noted(|note| match note {
-            Note::Status { busy } => Some(*busy),
-            _ => None,
-        });
-        match busy.flatten() {
+    fn status(&mut self) -> Status {
+        self.read_notes();
+        match self.busy {
             None => Status::Unknown,
             Some(false) => Status::Idle,
             Some(true) => Status::Busy,
         }
     }
 
-    /// What was noted last by now.
-    fn noted<T>(&self, of: impl Fn(&'a Note) -> Option<T>) -> Option<T> {
-        let cast: &'a Cast = self.cast;
-        let by_now = |event: &&crate::cast::Event| event.at <= self.elapsed + GRAIN;
-        let events = cast.events.iter().take_while(by_now);
-        events
-            .filter_map(|event| match &event.what {
-                What::Note(note) => of(note),
-                _ => None,
-            })
-            .last()
+    /// What was noted by now.
+    fn read_notes(&mut self) {
+        let by_now = self.elapsed + GRAIN;
+        let events = &self.cast.events[self.noted..];
+        for event in events.iter().take_while(|event| event.at <= by_now) {
+            self.noted += 1;
+            if let What::Note(Note::Status { busy }) = &event.what {
+                self.busy = *busy;
+            }
+            self.session_id = session_of(event).or(self.session_id);
+        }
+    }
+
+    /// What the recording has at about this moment.
+    fn about_now(&self) -> &'a [crate::cast::Event] {
+        let events: &'a [_] = &self.cast.events;
+        let from = self.elapsed.saturating_sub(EARLIER);
+        let until = self.elapsed + LATER;
+        let start = events.partition_point(|event| event.at < from);
+        let end = events.partition_point(|event| event.at < until);
+        &events[start..end]
     }
 
     fn asked(&self) -> Option<Asked> {
-        let about_now = self.elapsed.saturating_sub(EARLIER)..self.elapsed + LATER;
-        let mut events = self.cast.events.iter();
+        let mut events = self.about_now().iter();
         events.find_map(|event| match event.what {
-            What::Note(Note::Asked { whole_ms, left_ms }) if about_now.contains(&event.at) => {
-                Some(Asked {
-                    whole: Duration::from_millis(whole_ms),
-                    left: Duration::from_millis(left_ms),
-                })
-            }
+            What::Note(Note::Asked { whole_ms, left_ms }) => Some(Asked {
+                whole: Duration::from_millis(whole_ms),
+                left: Duration::from_millis(left_ms),
+            }),
             _ => None,
         })
     }
 
     /// All witnesses agree: now it would type.
     fn probe(&mut self) {
-        let about_now = self.elapsed.saturating_sub(EARLIER)..self.elapsed + LATER;
         // A lone byte that was not the user's at that moment is an Esc of theirs that was passed on late.
         let message = |what: &What| matches!(what, What::Typed(bytes) if bytes.len() > 1);
-        let mut events = self.cast.events.iter();
-        let typed = events.any(|event| message(&event.what) && about_now.contains(&event.at));
+        let typed = self.about_now().iter().any(|event| message(&event.what));
         if typed {
             return self.event(Event::Pty(PtyState {
                 raw: true,
@@ -361,6 +394,14 @@ impl<'a> Replay<'a> {
     }
 }
 
+/// The session that this event notes.
+fn session_of(event: &crate::cast::Event) -> Option<&str> {
+    match &event.what {
+        What::Note(Note::Session { id }) => Some(id),
+        _ => None,
+    }
+}
+
 /// What the wall clock said at the recording's time 0, and how that is known.
 pub fn clock_of(cast: &Cast, lines: Option<&Lines>) -> (u64, &'static str) {
     if let Some(ours) = &cast.ours {
@@ -368,7 +409,8 @@ pub fn clock_of(cast: &Cast, lines: Option<&Lines>) -> (u64, &'static str) {
     }
     let Some((lines, first)) = lines.and_then(|lines| Some((lines, lines.first_user()?))) else {
         return (
-            cast.timestamp.map_or(WALL, |seconds| seconds * 1000),
+            cast.timestamp
+                .map_or(WALL, |seconds| seconds.saturating_mul(1000)),
             "by nothing",
         );
     };
@@ -386,7 +428,10 @@ pub fn clock_of(cast: &Cast, lines: Option<&Lines>) -> (u64, &'static str) {
         .take(if one_each { enters.len() } else { 1 })
         .filter_map(|(at, user)| user.checked_sub(u64::try_from(at.as_millis()).ok()?))
         .min();
-    match (cast.timestamp.map(|seconds| seconds * 1000), enter) {
+    match (
+        cast.timestamp.map(|seconds| seconds.saturating_mul(1000)),
+        enter,
+    ) {
         // The header's time has whole seconds; the Enter is exact, where it is the one.
         (Some(started), Some(enter)) if enter.abs_diff(started) <= 2_000 => {
             (enter, "by the first Enter")

@@ -45,7 +45,7 @@ impl Driver {
         {
             recorder.know(&turn.session_id, None);
         }
-        recorder.finish();
+        recorder.guarded(Recorder::finish);
         Some(recorder)
     }
 }
