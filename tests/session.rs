@@ -11,6 +11,7 @@ use claude_retry::config::{BarMode, Jitter, Notify, Settings, TranscriptMode};
 use claude_retry::supervisor::retry::State;
 use claude_retry::supervisor::session::{Event, ExitKind, PtyState, Signal};
 use claude_retry::supervisor::transcript::{Ending, Report};
+use claude_retry::supervisor::verdict::Status;
 use claude_retry::term::Size;
 use fake::{COLS, Face, FakeCli, ROWS, THROTTLE};
 use world::World;
@@ -881,4 +882,35 @@ fn giving_up_is_announced_as_it_is_set() {
         let frame = String::from_utf8_lossy(&frame);
         assert_eq!(tty.strip_prefix(frame.as_ref()), Some(bytes));
     }
+}
+
+/// The CLI's own file is a witness of the last look too: the wait is kept, and told once.
+#[test]
+fn while_the_session_file_says_that_a_turn_runs_it_holds_off_and_goes_on_after() {
+    let mut world = throttled(settings());
+    world.event(Event::Status(Status::Busy));
+    world.run_for(S(300));
+    assert_eq!(turns(&world), ["hello"]);
+    assert_eq!(count(&world, "hold"), 1);
+    assert_eq!(count(&world, "waiting"), 1);
+    world.event(Event::Status(Status::Idle));
+    world.run_for(S(10));
+    assert_eq!(turns(&world), ["hello", "continue"]);
+    assert_eq!(count(&world, "waiting"), 1);
+}
+
+/// Before the verdict its patience begins when the file says that the turn is over.
+#[test]
+fn an_error_under_a_turn_that_runs_by_the_session_file_is_judged_when_that_is_over() {
+    let mut world = start(settings());
+    types(&mut world, "hello\r");
+    world.run_for(S(1));
+    world.event(Event::Status(Status::Busy));
+    fails(&mut world);
+    world.run_for(S(60));
+    assert_eq!(verdicts(&world), ["wait"]);
+    world.event(Event::Status(Status::Idle));
+    world.run_for(S(2));
+    assert_eq!(verdicts(&world), ["wait", "act"]);
+    assert_eq!(count(&world, "waiting"), 1);
 }

@@ -32,7 +32,7 @@ const AGAIN: Duration = Duration::from_millis(120);
 /// Erases up to the line's start.
 const CTRL_U: &[u8] = b"\x15";
 /// The same wherever the cursor is: to the line's end first.
-const END_CTRL_U: &[u8] = b"\x05\x15";
+pub(super) const END_CTRL_U: &[u8] = b"\x05\x15";
 
 /// One transaction.
 #[derive(Clone, Debug, PartialEq)]

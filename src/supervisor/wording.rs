@@ -273,8 +273,10 @@ fn split_prefix(text: &str) -> (bool, &str) {
         (true, body)
     } else if let Some(body) = rest.strip_prefix(' ') {
         (true, body.strip_prefix("· ").unwrap_or(body))
+    } else if rest.is_empty() {
+        (true, rest)
     } else {
-        (rest.is_empty(), rest)
+        (false, text)
     }
 }
 

@@ -12,7 +12,7 @@ use crate::supervisor::hook::Answer;
 use crate::supervisor::keys::{Kind, Reader};
 use crate::supervisor::retry::{State, Wait, Way};
 use crate::supervisor::transcript::Report;
-use crate::supervisor::typing::{Outcome, Shown, Typing, Why};
+use crate::supervisor::typing::{END_CTRL_U, Outcome, Shown, Typing, Why};
 use crate::supervisor::verdict::{self, BUSY_BY_FILE, NOT_IN_SIGHT, Verdict};
 
 /// A reason that is not to be seen on the screen is looked at again after this.
@@ -264,7 +264,7 @@ impl Session {
             let mut wait = wait.clone();
             if by == Way::Typing && self.view.shown == Shown::Message {
                 // CR was not taken. Nothing of ours may stay behind.
-                out.child.push(0x15);
+                out.child.extend_from_slice(END_CTRL_U);
                 self.tries.not_resumed();
                 self.busy_seen = true;
                 self.handled

@@ -280,7 +280,7 @@ impl Catalogue {
                 Place::Anywhere => false,
             })
             .filter_map(|(_, regex)| regex.find(body))
-            .max_by_key(|found| found.end());
+            .max_by_key(regex::Match::end);
         let found = found.map_or("", |found| found.as_str());
         format!("{head}{found}")
             .trim_end_matches([' ', ':'])
