@@ -115,7 +115,7 @@ fn text(asked: &Asked) -> Result<String, Error> {
         settings.message = message;
     }
     let settings = &settings;
-    let beside = asked.file.with_extension(TRANSCRIPT);
+    let beside = transcript_of(&asked.file);
     let is_beside = asked.transcript.is_none() && beside.is_file();
     let transcript = asked.transcript.clone().or(is_beside.then_some(beside));
     let lines = match &transcript {
@@ -210,8 +210,16 @@ fn text(asked: &Asked) -> Result<String, Error> {
     Ok(text)
 }
 
-/// What stands in place of a recording's extension in the name of its transcript.
-pub const TRANSCRIPT: &str = "transcript.jsonl";
+/// The name of the transcript beside a recording: `bug.transcript.jsonl` of `bug.cast`, and of any other name all of it
+/// with the same behind.
+pub(super) fn transcript_of(recording: &Path) -> PathBuf {
+    if recording.extension().is_some_and(|end| end == "cast") {
+        return recording.with_extension("transcript.jsonl");
+    }
+    let mut name = recording.as_os_str().to_owned();
+    name.push(".transcript.jsonl");
+    name.into()
+}
 
 fn about(asked: &Asked, cast: &Cast) -> String {
     let mut text = format!("recording: {} ({}", shown(&asked.file), cast.format);
