@@ -98,13 +98,11 @@ pub(super) fn run(matches: &ArgMatches) -> Result<ExitCode, Error> {
 
 /// The settings: of the recording, where it has them, and else the user's; and what of the former had to be left out.
 fn settings_of(cast: &Cast, asked: &Asked) -> Result<(Settings, Vec<String>), Error> {
-    match cast.ours.as_ref().filter(|_| !asked.my_settings) {
-        Some(ours) => recorded::settings(ours),
-        None => {
-            let resolved = config::resolve(&config::sources(Vec::new())?)?;
-            Ok((resolved.settings, Vec::new()))
-        }
+    if let Some(ours) = cast.ours.as_ref().filter(|_| !asked.my_settings) {
+        return recorded::settings(ours);
     }
+    let resolved = config::resolve(&config::sources(Vec::new())?)?;
+    Ok((resolved.settings, Vec::new()))
 }
 
 fn text(asked: &Asked) -> Result<String, Error> {
