@@ -113,6 +113,11 @@ pub enum Note {
         /// From now on.
         left_ms: u64,
     },
+    /// The wall clock jumped against the recording's times, as while a laptop slept; now it says this.
+    Clock {
+        /// In milliseconds since the Unix epoch.
+        unix_ms: u64,
+    },
     /// The job was stopped.
     Stopped,
     /// It goes on.

@@ -249,6 +249,35 @@ fn what_the_session_file_said_counts_again() {
 }
 
 #[test]
+fn a_wall_clock_that_jumped_is_followed() {
+    let path = fixtures().join("recordings/2.1.330/throttle.cast");
+    let cast = Cast::read(&fs::read(&path).expect("readable")).expect("an asciicast");
+    let started = clock_of(&cast, lines_of(&path).as_ref()).0;
+    let hour = 3_600_000;
+    let outcome = |notes: &[(u64, Note)]| {
+        let told = noted("throttle", notes);
+        told.decisions.last().map(|last| last.outcome.clone())
+    };
+    let back = Note::Clock {
+        unix_ms: started - hour,
+    };
+    let back = (400, back);
+    // The transcript's lines are to come.
+    assert!(!matches!(
+        outcome(std::slice::from_ref(&back)),
+        Some(Outcome::WouldType { .. })
+    ));
+    let right = Note::Clock {
+        unix_ms: started + SHOWN_MS,
+    };
+    let right = (SHOWN_MS, right);
+    assert_eq!(
+        outcome(&[back, right]),
+        Some(Outcome::WouldType { then: None })
+    );
+}
+
+#[test]
 fn a_wait_stands_still_while_the_job_was_stopped() {
     let hour = 3_600_000;
     let stopped = [(SHOWN_MS, Note::Stopped), (SHOWN_MS + hour, Note::Resumed)];

@@ -321,6 +321,21 @@ fn nothing_is_overwritten_unless_asked_for() {
             .starts_with('{')
     );
 
+    // The transcript of one takes no other's name.
+    fs::write(tmp.path().join("bug.transcript.jsonl"), "mine").expect("a file");
+    assert_eq!(told("-o bug.1").0, Some(0));
+    assert_eq!(told("-o bug.2").0, Some(0));
+
+    for (options, words) in [
+        ("-o .", "--output takes a file"),
+        ("-o new/", "--output takes a file"),
+        ("-o none/a.cast", "its folder is not there; make it first"),
+    ] {
+        let (code, error) = told(options);
+        assert_eq!((code, error.lines().count()), (Some(2), 1), "{error}");
+        assert!(error.contains(words), "{options}: {error}");
+    }
+
     // Without a name it makes one of the time.
     assert_eq!(told("").0, Some(0));
     let entries: Vec<_> = fs::read_dir(tmp.path())

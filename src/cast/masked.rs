@@ -160,10 +160,10 @@ fn is_key(body: &[u8]) -> bool {
     match (params, last) {
         // Backtab, arrows, focus; a mouse report without its bytes is none.
         ([], b'M') => false,
-        ([], b'A'..=b'Z') => true,
+        ([], b'A'..=b'Z')
         // The Linux console's function keys.
-        ([b'['], b'A'..=b'E') => true,
-        ([b'1'..=b'9'] | [b'1'..=b'3', b'0'..=b'9'], b'~') => true,
+        | ([b'['], b'A'..=b'E')
+        | ([b'1'..=b'9'] | [b'1'..=b'3', b'0'..=b'9'], b'~') => true,
         (_, b'M' | b'm' | b'n' | b'R' | b'A'..=b'Z') => are_fields(params),
         (_, b'~') => are_fields(params) && !params.starts_with(b"27;"),
         _ => false,
@@ -195,9 +195,10 @@ fn coded(body: &[u8]) -> Option<Vec<u8>> {
     let (&last, params) = body.split_last()?;
     let fields: Vec<&str> = str::from_utf8(params).ok()?.split(';').collect();
     let (code, modifiers) = match (last, &fields[..]) {
-        (b'~', ["27", modifiers, code]) => (*code, *modifiers),
         (b'u', [code]) => (*code, "1"),
-        (b'u', [code, modifiers] | [code, modifiers, _]) => (*code, *modifiers),
+        (b'~', ["27", modifiers, code]) | (b'u', [code, modifiers] | [code, modifiers, _]) => {
+            (*code, *modifiers)
+        }
         _ => return None,
     };
     let number = |text: &str| text.split(':').next()?.parse::<u32>().ok();

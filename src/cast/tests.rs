@@ -148,6 +148,7 @@ fn what_is_written_is_read() {
             whole_ms: 5,
             left_ms: 4,
         },
+        Note::Clock { unix_ms: 7 },
         Note::Stopped,
         Note::Resumed,
     ];

@@ -1,12 +1,13 @@
 //! `ctl record`: a session under the wrapper, recorded.
 
 use std::ffi::OsString;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::ArgMatches;
 
-use super::explain::TRANSCRIPT;
+use super::explain::transcript_of;
 use super::text::path as shown;
 use crate::cli::{self, Command};
 use crate::error::Error;
@@ -32,13 +33,14 @@ pub(super) fn run(matches: &ArgMatches) -> Result<ExitCode, Error> {
     let path = matches.get_one::<PathBuf>("output").cloned();
     let path = path.unwrap_or_else(default_path);
     let (input, overwrite) = (matches.get_flag("input"), matches.get_flag("overwrite"));
-    let beside = path.with_extension(TRANSCRIPT);
-    if beside == path {
+    let is_folder = path.as_os_str().as_encoded_bytes().ends_with(b"/") || path.is_dir();
+    if is_folder || path.file_name().is_none() {
         return Err(Error::Usage(format!(
-            "{}: the transcript would take this name; give one that ends with .cast",
+            "cannot write {:?}: --output takes a file's name; add one, such as odd.cast",
             shown(&path)
         )));
     }
+    let beside = transcript_of(&path);
     let recorder = Recorder::create(path, beside, input, overwrite)
         .map_err(|(path, error)| not_made(&path, &error))?;
     let mut recorder = Some(recorder);
@@ -55,14 +57,19 @@ fn default_path() -> PathBuf {
     format!("claude-retry-{now}.cast").into()
 }
 
-fn not_made(path: &Path, error: &std::io::Error) -> Error {
+fn not_made(path: &Path, error: &io::Error) -> Error {
     let path = shown(path);
-    Error::Usage(if error.kind() == std::io::ErrorKind::AlreadyExists {
-        format!(
+    Error::Usage(match error.kind() {
+        ErrorKind::AlreadyExists => format!(
             "{path} is there already; name another with --output FILE, or replace it with --overwrite"
-        )
-    } else {
-        format!("cannot write {path}: {error}; name another with --output FILE")
+        ),
+        ErrorKind::IsADirectory => {
+            format!("cannot write {path}: a folder has this name; name another with --output FILE")
+        }
+        ErrorKind::NotFound => {
+            format!("cannot write {path}: its folder is not there; make it first")
+        }
+        _ => format!("cannot write {path}: {error}; name another with --output FILE"),
     })
 }
 

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use self::place::Place;
 use self::sink::Sink;
-use super::clock::Clock;
+use super::clock::{self, Clock};
 use super::{config_dir, guarded, transcript};
 use crate::cast::{Mask, Note, Ours, Writer, reduce};
 use crate::config::{SETTINGS, Setting, Settings, show_wordings};
@@ -23,6 +23,8 @@ use crate::term::Size;
 
 /// An Esc that nothing follows for so long is a key of its own.
 const KEY_GAP: Duration = Duration::from_millis(50);
+/// A wall clock that has jumped by more is noted, in milliseconds.
+const JUMP: u64 = 500;
 /// As much of a transcript's end is kept: more than any session writes in a day.
 const TRANSCRIPT: u64 = 256 * 1024 * 1024;
 
@@ -42,6 +44,8 @@ pub struct Recorder {
     /// None where typed text is to be kept.
     masks: Option<[Mask; 2]>,
     start: Instant,
+    /// The wall clock at the start, as it runs now.
+    wall0: u64,
     /// Since when an unfinished key is kept.
     key_since: Option<Duration>,
     /// The sessions whose transcripts were looked at, and where a hook said that those are.
@@ -83,6 +87,7 @@ impl Recorder {
             writer: Writer::default(),
             masks: (!input).then(Default::default),
             start: Clock::instant(),
+            wall0: 0,
             key_since: None,
             sessions: Vec::new(),
             session: None,
@@ -140,6 +145,7 @@ impl Recorder {
     /// The session begins now, within a runtime, and nothing is forked any more.
     pub(super) fn begin(&mut self, size: Size, unix_ms: u64, seed: u64) {
         (self.start, self.begun) = (Clock::instant(), true);
+        self.wall0 = unix_ms;
         for place in [&mut self.place, &mut self.transcript_place] {
             if let Err(error) = place.take() {
                 let path = place.path().display();
@@ -173,6 +179,7 @@ impl Recorder {
         }
         let at = Clock::instant().duration_since(self.start);
         self.end_key(at);
+        self.tell_time(at, clock::unix_ms());
         let text = match event {
             Event::ChildOutput(bytes) => self.writer.output(at, bytes),
             Event::UserInput(bytes) => self.input(at, bytes),
@@ -225,6 +232,17 @@ impl Recorder {
                 None => to_child.to_vec(),
             };
             let text = self.writer.typed(at, &bytes);
+            self.write(text);
+        }
+    }
+
+    /// The clock of the times stands still while the machine sleeps, the wall clock does not.
+    fn tell_time(&mut self, at: Duration, unix_ms: u64) {
+        let at_ms = u64::try_from(at.as_millis()).unwrap_or(u64::MAX);
+        let wall0 = unix_ms.saturating_sub(at_ms);
+        if wall0.abs_diff(self.wall0) > JUMP {
+            self.wall0 = wall0;
+            let text = self.writer.note(at, &Note::Clock { unix_ms });
             self.write(text);
         }
     }

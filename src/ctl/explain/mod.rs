@@ -98,13 +98,11 @@ pub(super) fn run(matches: &ArgMatches) -> Result<ExitCode, Error> {
 
 /// The settings: of the recording, where it has them, and else the user's; and what of the former had to be left out.
 fn settings_of(cast: &Cast, asked: &Asked) -> Result<(Settings, Vec<String>), Error> {
-    match cast.ours.as_ref().filter(|_| !asked.my_settings) {
-        Some(ours) => recorded::settings(ours),
-        None => {
-            let resolved = config::resolve(&config::sources(Vec::new())?)?;
-            Ok((resolved.settings, Vec::new()))
-        }
+    if let Some(ours) = cast.ours.as_ref().filter(|_| !asked.my_settings) {
+        return recorded::settings(ours);
     }
+    let resolved = config::resolve(&config::sources(Vec::new())?)?;
+    Ok((resolved.settings, Vec::new()))
 }
 
 fn text(asked: &Asked) -> Result<String, Error> {
@@ -115,7 +113,7 @@ fn text(asked: &Asked) -> Result<String, Error> {
         settings.message = message;
     }
     let settings = &settings;
-    let beside = asked.file.with_extension(TRANSCRIPT);
+    let beside = transcript_of(&asked.file);
     let is_beside = asked.transcript.is_none() && beside.is_file();
     let transcript = asked.transcript.clone().or(is_beside.then_some(beside));
     let lines = match &transcript {
@@ -210,8 +208,16 @@ fn text(asked: &Asked) -> Result<String, Error> {
     Ok(text)
 }
 
-/// What stands in place of a recording's extension in the name of its transcript.
-pub const TRANSCRIPT: &str = "transcript.jsonl";
+/// The name of the transcript beside a recording: `bug.transcript.jsonl` of `bug.cast`, and of any other name all of it
+/// with the same behind.
+pub(super) fn transcript_of(recording: &Path) -> PathBuf {
+    if recording.extension().is_some_and(|end| end == "cast") {
+        return recording.with_extension("transcript.jsonl");
+    }
+    let mut name = recording.as_os_str().to_owned();
+    name.push(".transcript.jsonl");
+    name.into()
+}
 
 fn about(asked: &Asked, cast: &Cast) -> String {
     let mut text = format!("recording: {} ({}", shown(&asked.file), cast.format);

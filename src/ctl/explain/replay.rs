@@ -204,6 +204,10 @@ impl<'a> Replay<'a> {
                 self.event(Event::Hook(*id, event));
             }
             Note::HookGone { id } => self.event(Event::HookGone(*id)),
+            Note::Clock { unix_ms } => {
+                let elapsed = u64::try_from(self.elapsed.as_millis()).unwrap_or(u64::MAX);
+                self.wall0 = unix_ms.saturating_sub(elapsed);
+            }
             Note::Stopped => self.event(Event::ChildStopped),
             Note::Resumed => self.event(Event::Resumed),
             Note::Ours | Note::Session { .. } | Note::Status { .. } | Note::Asked { .. } => {}
