@@ -28,8 +28,8 @@ use crate::term::Size;
 pub const NOTE: &str = "c";
 /// Sides of a screen that is replayed: far beyond any terminal's, and no danger to memory.
 const SIDE: std::ops::RangeInclusive<u64> = 1..=2000;
-/// No recording is longer, in seconds: ten years.
-const LONGEST: f64 = 10.0 * 365.0 * 24.0 * 3600.0;
+/// No recording is longer: a replay looks at the screen every so often, idle or not.
+const LONGEST: Duration = Duration::from_hours(7 * 24);
 /// A raw capture is cut into pieces of about so many bytes, each before an escape sequence…
 const PIECE: usize = 256;
 /// …and each comes so long after the one before it: longer than the session waits to look at the screen while it
@@ -214,6 +214,10 @@ impl Cast {
                         // Of two writers one may be a little late.
                         _ => clock.max(time),
                     };
+                    if clock > LONGEST {
+                        let what = "later than 7 days; cut the recording before it";
+                        return Err(BadCast::new(number, what));
+                    }
                     let what = event(&code, data).map_err(|what| BadCast::new(number, what))?;
                     let what = match what {
                         Some(What::Note(Note::Ours)) => {
@@ -366,7 +370,6 @@ fn line(bytes: &[u8], format: Format) -> Result<Option<(f64, String, String)>, S
 fn seconds(time: f64) -> Result<Duration, String> {
     Duration::try_from_secs_f64(time)
         .ok()
-        .filter(|_| time <= LONGEST)
         .ok_or_else(|| format!("{time} is no time of an event; mend the line, or take it out"))
 }
 

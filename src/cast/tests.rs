@@ -85,6 +85,7 @@ fn what_is_wrong_is_said_with_its_line() {
     assert!(with("[1,\"o\"]").starts_with("line 3: no event, which is [time, \"code\", \"data\"]"));
     assert!(with("[-1,\"o\",\"\"]").starts_with("line 3: -1 is no time"));
     assert!(with("[1e300,\"o\",\"\"]").contains("is no time"));
+    assert!(with("[604801,\"o\",\"\"]").starts_with("line 3: later than 7 days; cut"));
     assert!(with("[1,\"r\",\"90 by 30\"]").starts_with("line 3: \"90 by 30\" is no size"));
     assert!(
         with("# a comment").starts_with("line 3: no event"),
