@@ -184,3 +184,31 @@ fn a_log_that_cannot_be_read_is_named_with_code_2() {
         );
     }
 }
+
+#[test]
+fn a_span_without_records_is_no_empty_log_and_a_path_does_not_reach_the_terminal_raw() {
+    let home = Home::new();
+    let record = r#"{"time":"2020-01-01T10:00:00.000Z","pid":7,"event":"typed"}"#;
+    fs::write(home.log(), format!("{record}\n")).expect("a log");
+    let ran = home.run(&["log", "--since", "1s"], &[]);
+    assert!(
+        ran.stdout.starts_with("none in the last 1s in "),
+        "{}",
+        ran.stdout
+    );
+
+    let odd = home.path().join("odd\u{1b}]0;x\u{7}");
+    let env = [("CLAUDE_RETRY_LOG", odd.to_str().expect("UTF-8"))];
+    let ran = home.run(&["log"], &env);
+    assert!(
+        ran.stdout.starts_with("no decisions yet in "),
+        "{}",
+        ran.stdout
+    );
+    fs::create_dir(&odd).expect("a folder in its place");
+    let failed = home.run(&["log"], &env);
+    assert_eq!(failed.code, 2);
+    for text in [ran.stdout, failed.stderr] {
+        assert!(!text.contains(['\u{1b}', '\u{7}']), "{text:?}");
+    }
+}

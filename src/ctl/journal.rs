@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::Path;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
@@ -20,17 +21,25 @@ const NAME: usize = 20;
 /// So much of a session's id tells it from others.
 const ID: usize = 8;
 
-/// One record.
+/// One record. There may be hundreds of thousands, so that of what it says only the line is kept.
 #[derive(Clone, Debug)]
 pub(super) struct Record {
     /// When.
     pub(super) at: Timestamp,
     /// As it was written.
-    pub(super) line: String,
+    pub(super) line: Box<str>,
     /// The name of its session: the folder's, where the session told it, or the beginning of the id.
-    pub(super) name: Option<String>,
+    pub(super) name: Option<Arc<str>>,
+    /// The wrapper, or the hook.
+    pub(super) pid: u32,
+}
+
+impl Record {
     /// What it says.
-    pub(super) fields: Fields,
+    pub(super) fn fields(&self) -> Fields {
+        // It was read before, or there would be no record.
+        serde_json::from_str(&self.line).unwrap_or_default()
+    }
 }
 
 /// What is read of a record. Everything but the process and the event may be missing.
@@ -136,7 +145,9 @@ struct Reader {
     /// The latest time of each process.
     latest: HashMap<u32, Timestamp>,
     /// The folder of each process. A number that starts again is another's.
-    folders: HashMap<u32, String>,
+    folders: HashMap<u32, Arc<str>>,
+    /// The names of sessions without a folder.
+    ids: HashMap<String, Arc<str>>,
     skipped: usize,
 }
 
@@ -164,13 +175,10 @@ impl Reader {
             return;
         }
         match record(line) {
-            Some(mut record) => {
-                record.name = self.name(&record.fields);
-                let pid = record.fields.pid;
-                let before = self
-                    .latest
-                    .get(&pid)
-                    .filter(|_| record.fields.event != "start");
+            Some((mut record, fields)) => {
+                record.name = self.name(&fields);
+                let pid = record.pid;
+                let before = self.latest.get(&pid).filter(|_| fields.event != "start");
                 let key = before.map_or(record.at, |before| record.at.max(*before));
                 self.latest.insert(pid, key);
                 self.records.push((key, record));
@@ -179,18 +187,24 @@ impl Reader {
         }
     }
 
-    fn name(&mut self, fields: &Fields) -> Option<String> {
+    fn name(&mut self, fields: &Fields) -> Option<Arc<str>> {
         if fields.event == "start" {
             self.folders.remove(&fields.pid);
         }
         if let Some(folder) = &fields.folder {
             let name = folder.trim_end_matches('/').rsplit('/').next();
-            let name = plain(name.unwrap_or_default()).chars().take(NAME).collect();
-            self.folders.insert(fields.pid, name);
+            let name: String = plain(name.unwrap_or_default()).chars().take(NAME).collect();
+            self.folders.insert(fields.pid, name.into());
         }
-        let folder = self.folders.get(&fields.pid).cloned();
-        let session = || Some(plain(fields.session.as_deref()?).chars().take(ID).collect());
-        folder.or_else(session)
+        if let Some(folder) = self.folders.get(&fields.pid) {
+            return Some(Arc::clone(folder));
+        }
+        let id: String = plain(fields.session.as_deref()?).chars().take(ID).collect();
+        let name = self
+            .ids
+            .entry(id)
+            .or_insert_with_key(|id| id.as_str().into());
+        Some(Arc::clone(name))
     }
 
     fn end(mut self) -> Journal {
@@ -202,19 +216,20 @@ impl Reader {
     }
 }
 
-fn record(line: &[u8]) -> Option<Record> {
+fn record(line: &[u8]) -> Option<(Record, Fields)> {
     let line = std::str::from_utf8(line).ok()?;
     if line.len() > LINE_AT_MOST {
         return None;
     }
     let fields: Fields = serde_json::from_str(line).ok()?;
     let at = fields.time.parse().ok()?;
-    (!fields.event.is_empty() && fields.pid > 0).then(|| Record {
+    let record = Record {
         at,
-        line: line.to_owned(),
+        line: line.into(),
         name: None,
-        fields,
-    })
+        pid: fields.pid,
+    };
+    (!fields.event.is_empty() && fields.pid > 0).then_some((record, fields))
 }
 
 /// The time before which nothing is wanted, from the value of `--since`.
@@ -259,9 +274,9 @@ pub(super) fn span_text(ms: u64) -> String {
 mod tests {
     use super::*;
 
-    fn events(journal: &Journal) -> Vec<&str> {
+    fn events(journal: &Journal) -> Vec<String> {
         let events = journal.records.iter();
-        events.map(|record| record.fields.event.as_str()).collect()
+        events.map(|record| record.fields().event).collect()
     }
 
     #[test]

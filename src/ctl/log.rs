@@ -34,12 +34,12 @@ pub(super) fn run(matches: &ArgMatches) -> Result<ExitCode, Error> {
     let most = most.and_then(|most| usize::try_from(most).ok());
     let shown = &wanted[wanted.len().saturating_sub(most.unwrap_or(usize::MAX))..];
     if matches.get_flag("json") {
-        let mut text = String::new();
-        for record in shown {
-            text += &escaped(&record.line);
-            text.push('\n');
-        }
-        return super::print(text.as_bytes());
+        return super::print_with(|out| {
+            for record in shown {
+                writeln!(out, "{}", escaped(&record.line))?;
+            }
+            Ok(())
+        });
     }
     let options = Options {
         zone: TimeZone::system(),
@@ -85,8 +85,12 @@ struct Options {
 
 /// A line each, under the days.
 fn table(records: &[&Record], options: &Options) -> String {
-    let pid_width = width(records.iter().map(|record| record.fields.pid.to_string()));
-    let name_width = width(records.iter().filter_map(|record| record.name.clone()));
+    let pid_width = width(records.iter().map(|record| record.pid.to_string()));
+    let name_width = width(
+        records
+            .iter()
+            .filter_map(|record| record.name.as_deref().map(str::to_owned)),
+    );
     let mut text = String::new();
     let mut day = None;
     for record in records {
@@ -95,21 +99,18 @@ fn table(records: &[&Record], options: &Options) -> String {
             day = Some(local.date());
             let _ = writeln!(text, "{}", local.strftime("%A, %-d %B %Y"));
         }
+        let fields = record.fields();
         let name = record.name.as_deref().unwrap_or_default();
         let mut line = format!(
             "  {}  {:>pid_width$}  ",
             local.strftime("%H:%M:%S"),
-            record.fields.pid
+            record.pid
         );
         if name_width > 0 {
             let _ = write!(line, "{name:<name_width$}  ");
         }
-        let _ = writeln!(text, "{line}{}", words::of(&record.fields));
-        let witnesses = record
-            .fields
-            .witnesses
-            .as_ref()
-            .filter(|_| options.witnesses);
+        let _ = writeln!(text, "{line}{}", words::of(&fields));
+        let witnesses = fields.witnesses.as_ref().filter(|_| options.witnesses);
         if let Some(witnesses) = witnesses {
             let indent = " ".repeat(line.chars().count());
             let _ = writeln!(text, "{indent}  {}", words::witnesses(witnesses));

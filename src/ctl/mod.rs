@@ -94,8 +94,13 @@ fn usage(error: &clap::Error, records: bool) -> Result<ExitCode, Error> {
 
 /// Writes to stdout; a reader that has enough is no failure.
 pub(crate) fn print(text: &[u8]) -> Result<ExitCode, Error> {
-    let mut out = io::stdout().lock();
-    match out.write_all(text).and_then(|()| out.flush()) {
+    print_with(|out| out.write_all(text))
+}
+
+/// Writes to stdout piece by piece.
+fn print_with(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<ExitCode, Error> {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    match write(&mut out).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(Error::Own(format!("failed to write: {error}")))
         }

@@ -227,7 +227,7 @@ impl Adding<'_> {
     }
 
     fn record(&mut self, record: &Record) {
-        let (at, fields) = (record.at, &record.fields);
+        let (at, fields) = (record.at, &record.fields());
         if self.counts(at) {
             self.sum.records += 1;
             self.sum.first = Some(self.sum.first.map_or(at, |first| first.min(at)));
