@@ -308,9 +308,18 @@ impl Run {
         assert_eq!(pasted, self.count("typing"), "pastes, and those in the log");
         assert_eq!(entered, self.count("typed"), "Enters, and those in the log");
         // One more each, where the prompt still showed the message.
-        let all = left.len();
-        let left: Vec<u8> = left.into_iter().filter(|&byte| byte != 0x15).collect();
-        let undone = all - left.len();
+        // An undo that had no effect is done again from the line's end.
+        let undo: Vec<&[u8]> = left.split(|&byte| byte == 0x15).collect();
+        let undone = undo.len() - 1;
+        let keys = |(n, keys): (usize, &&[u8])| {
+            let before_undo = n < undone;
+            let keys = keys
+                .strip_suffix(b"\x05")
+                .filter(|_| before_undo)
+                .unwrap_or(keys);
+            keys.to_vec()
+        };
+        let left: Vec<u8> = undo.iter().enumerate().flat_map(keys).collect();
         assert!(undone <= pasted, "{undone} undone of {pasted}");
         // The terminal's answers do not wait while the message is typed: they may overtake keys.
         let (answers, keys) = without_answers(&left);
