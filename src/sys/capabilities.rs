@@ -60,6 +60,9 @@ pub enum Unasked {
     Background,
     /// Something is there to be read that is not an answer: it is the shell's.
     TypedAhead,
+    /// Ctrl+C came, and SIGINT is ignored here (so a shell without job control starts what it puts into the
+    /// background): nobody wants more of it all the same.
+    Interrupted,
     /// In the system's words.
     Failed(String),
 }
@@ -89,6 +92,7 @@ pub fn ask() -> Result<Answers, Unasked> {
     if matches!(&told, Err(error) if error.kind() == io::ErrorKind::Interrupted) {
         // All is as it was by now.
         let _ = kill_process(getpid(), Signal::INT);
+        return Err(Unasked::Interrupted);
     }
     told.unwrap_or_else(|error| Err(Unasked::Failed(error.to_string())))
 }

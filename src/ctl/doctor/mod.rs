@@ -20,10 +20,18 @@ use super::hook::{checks, program};
 use super::{journal, text};
 use crate::config::{self, HookMode, Settings};
 use crate::error::Error;
-use crate::sys;
+use crate::sys::{self, Unasked};
+
+/// What a program ends with that SIGINT ended.
+const INTERRUPTED: u8 = 128 + 2;
 
 pub(super) fn run(json: bool) -> Result<ExitCode, Error> {
-    let findings = findings(json);
+    // First, while nothing is typed yet.
+    let terminal = look(json);
+    if terminal.answers == Err(Unasked::Interrupted) {
+        return Ok(ExitCode::from(INTERRUPTED));
+    }
+    let findings = findings(&terminal);
     let out = if json {
         format!("{:#}\n", report::json(&findings))
     } else {
@@ -41,7 +49,7 @@ pub(super) fn run(json: bool) -> Result<ExitCode, Error> {
     })
 }
 
-fn findings(json: bool) -> Vec<Finding> {
+fn findings(terminal: &Terminal) -> Vec<Finding> {
     let sources = config::sources(Vec::new());
     let log = sources
         .as_ref()
@@ -61,8 +69,6 @@ fn findings(json: bool) -> Vec<Finding> {
     let places = checks::places(config_dir.as_deref(), cwd.as_deref());
     let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
 
-    // First, while nothing is typed yet.
-    let terminal = look(json);
     let (mut findings, version) = cli::check(&settings.program);
     findings.extend(files::settings(&resolved, config::config_file().as_deref()));
     findings.extend(hooks::cli_settings(
@@ -75,7 +81,7 @@ fn findings(json: bool) -> Vec<Finding> {
     findings.push(files::companion(&sys::probe_companion(), off));
     findings.extend(hooks::installed(&settings, &places, version));
     findings.push(hooks::stuck(&settings));
-    findings.extend(terminal::check(&terminal));
+    findings.extend(terminal::check(terminal));
     findings
 }
 

@@ -127,7 +127,7 @@ fn size(terminal: &Terminal) -> Option<Finding> {
 fn answers(answers: &Result<Answers, Unasked>) -> Vec<Finding> {
     let answers = match answers {
         Ok(answers) => answers,
-        Err(Unasked::NoTerminal) => return Vec::new(),
+        Err(Unasked::NoTerminal | Unasked::Interrupted) => return Vec::new(),
         Err(unasked) => {
             let (why, remedy) = match unasked {
                 Unasked::Background => (
@@ -139,7 +139,7 @@ fn answers(answers: &Result<Answers, Unasked>) -> Vec<Finding> {
                     "run it again, and type when it is done",
                 ),
                 Unasked::Failed(why) => (why.clone(), "try again in another terminal"),
-                Unasked::Dumb | Unasked::NoTerminal => (
+                Unasked::Dumb | Unasked::NoTerminal | Unasked::Interrupted => (
                     "TERM says that it would not understand".to_owned(),
                     "set TERM",
                 ),
