@@ -16,7 +16,7 @@ thread_local! {
     static CAUGHT: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Makes a panic leave raw mode before its message is printed, unless [`catch`] is around it: then
+/// Makes a panic leave raw mode before its message is printed, unless `catch` is around it: then
 /// nothing is printed over the screen.
 pub fn install_panic_hook() {
     let previous = panic::take_hook();
