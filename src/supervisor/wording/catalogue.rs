@@ -78,22 +78,43 @@ struct BuiltIn {
     set: RegexSet,
     /// The words in the throttle's own wording that would read as a usage limit.
     not_a_limit: Regex,
+}
+
+/// What a user's wording is held to.
+struct Guard {
     /// An expression for each entry that keeps us off, wherever it stands, but those of a bare status.
     keeps_off: RegexSet,
     /// What talks of limits, money and logins in other words than the catalogue's.
     kept_off: Regex,
     /// A limit of that name is none of the user's account.
     rate_limit: Regex,
-    /// An expression for each entry by itself, to find what of a text is its wording.
-    each: Vec<Regex>,
 }
 
-static BUILT_IN: LazyLock<BuiltIn> = LazyLock::new(|| {
-    let anchored = ENTRIES.iter().map(|entry| match entry.place {
+fn regex(pattern: &str) -> Regex {
+    Regex::new(pattern).expect("the pattern compiles")
+}
+
+/// The table's expressions, in its order.
+fn anchored() -> impl Iterator<Item = String> {
+    ENTRIES.iter().map(|entry| match entry.place {
         Place::Behind | Place::Start => format!("^(?:{})", entry.pattern),
         Place::Anywhere => format!("(?:{})", entry.pattern),
-    });
-    let regex = |pattern: &str| Regex::new(pattern).expect("the pattern compiles");
+    })
+}
+
+static BUILT_IN: LazyLock<BuiltIn> = LazyLock::new(|| BuiltIn {
+    set: RegexSet::new(anchored()).expect("the catalogue's patterns compile"),
+    // A space may be lost where the CLI broke a row.
+    not_a_limit: regex(r"(?i)\(not ?(?:your|an?) ?[^()]*limits?[^()]*\)"),
+});
+
+/// An expression for each entry by itself, to find what of a text is its wording: needed only where an error is
+/// logged.
+static EACH: LazyLock<Vec<Regex>> =
+    LazyLock::new(|| anchored().map(|pattern| regex(&pattern)).collect());
+
+/// Needed only where the user has wordings.
+static GUARD: LazyLock<Guard> = LazyLock::new(|| {
     let keeps_off = ENTRIES
         .iter()
         .filter(|entry| matches!(entry.reading, Reading::Permanent(_)))
@@ -102,16 +123,12 @@ static BUILT_IN: LazyLock<BuiltIn> = LazyLock::new(|| {
             Place::Start => format!(r"\b(?:{})", entry.pattern),
             Place::Anywhere => format!("(?:{})", entry.pattern),
         });
-    BuiltIn {
+    Guard {
         keeps_off: RegexSet::new(keeps_off).expect("the catalogue's patterns compile"),
         kept_off: regex(
             r"(?i)\b(?:limits?|quotas?|credits?|billing|payment|plan|subscription|log ?in|/login|log(?:ged)? ?out|api key|unauthori[sz]ed|forbidden|permissions?|token (?:\w+ )?(?:expired|invalid|revoked))\b|/login\b",
         ),
         rate_limit: regex(r"(?i)\brate[- ]?limit\w*"),
-        each: anchored.clone().map(|pattern| regex(&pattern)).collect(),
-        set: RegexSet::new(anchored).expect("the catalogue's patterns compile"),
-        // A space may be lost where the CLI broke a row.
-        not_a_limit: regex(r"(?i)\(not ?(?:your|an?) ?[^()]*limits?[^()]*\)"),
     }
 });
 
@@ -224,23 +241,7 @@ impl Catalogue {
         }
         let (prefixed, body) = split_prefix(&text);
         let own = self.read_own(&text, prefixed, body);
-        let built_in = BUILT_IN.not_a_limit.replace_all(body, "");
-        let hits = BUILT_IN.set.matches(&built_in);
-        let matched = || {
-            let entries = hits.iter().map(|index| &ENTRIES[index]);
-            entries.filter(|entry| !self.off.contains(&entry.name))
-        };
-        let starts = |entry: &Entry| match entry.place {
-            Place::Behind => prefixed,
-            Place::Start => true,
-            Place::Anywhere => false,
-        };
-        if !prefixed && own.is_none() && !matched().any(starts) {
-            return Reading::Unknown;
-        }
-        let built_in = matched()
-            .filter(|entry| entry.place == Place::Anywhere || starts(entry))
-            .map(|entry| entry.reading);
+        let built_in = self.read_built_in(prefixed, body, own.is_some());
         own.map(|own| guarded(own, &text))
             .into_iter()
             .chain(built_in)
@@ -254,15 +255,32 @@ impl Catalogue {
             .unwrap_or(Reading::Unknown)
     }
 
+    /// By the built-in wordings; `believed` where the text is an error by another word.
+    fn read_built_in(&self, prefixed: bool, body: &str, believed: bool) -> Option<Reading> {
+        let body = BUILT_IN.not_a_limit.replace_all(body, "");
+        let hits = BUILT_IN.set.matches(&body);
+        let matched = || {
+            let entries = hits.iter().map(|index| &ENTRIES[index]);
+            entries.filter(|entry| !self.off.contains(&entry.name))
+        };
+        if !prefixed && !believed && !matched().any(|entry| starts(entry, prefixed)) {
+            return None;
+        }
+        matched()
+            .filter(|entry| entry.place == Place::Anywhere || starts(entry, prefixed))
+            .map(|entry| entry.reading)
+            .min_by_key(Reading::strictness)
+    }
+
     /// Do the user's wordings alone make it a transient error?
     pub fn is_own_alone(&self, text: &str) -> bool {
-        let without_own = Self {
-            own: Vec::new(),
-            off: self.off.clone(),
-            anywhere: RegexSet::empty(),
-            at_start: RegexSet::empty(),
-        };
-        !self.own.is_empty() && !matches!(without_own.read(text), Reading::Transient(_))
+        let text = plain(text);
+        let (prefixed, body) = split_prefix(&text);
+        !self.own.is_empty()
+            && !matches!(
+                self.read_built_in(prefixed, body, false),
+                Some(Reading::Transient(_))
+            )
     }
 
     /// What of a text is a built-in wording of an error, with the `API Error` before it: words of the
@@ -273,12 +291,8 @@ impl Catalogue {
         let head = if prefixed { "API Error: " } else { "" };
         let found = ENTRIES
             .iter()
-            .zip(&BUILT_IN.each)
-            .filter(|(entry, _)| match entry.place {
-                Place::Behind => prefixed,
-                Place::Start => true,
-                Place::Anywhere => false,
-            })
+            .zip(&*EACH)
+            .filter(|(entry, _)| starts(entry, prefixed))
             .filter_map(|(_, regex)| regex.find(body))
             .max_by_key(regex::Match::end);
         let found = found.map_or("", |found| found.as_str());
@@ -307,13 +321,22 @@ impl Catalogue {
     }
 }
 
+/// May this wording make a text that it begins an error?
+const fn starts(entry: &Entry, prefixed: bool) -> bool {
+    match entry.place {
+        Place::Behind => prefixed,
+        Place::Start => true,
+        Place::Anywhere => false,
+    }
+}
+
 /// A user's pattern may be wider than meant: what talks of limits, money or logins anywhere in the text
 /// stays what it is.
 fn guarded(own: Reading, text: &str) -> Reading {
     let text = BUILT_IN.not_a_limit.replace_all(text, "");
-    let talk = BUILT_IN.rate_limit.replace_all(&text, "");
+    let talk = GUARD.rate_limit.replace_all(&text, "");
     if matches!(own, Reading::Transient(_))
-        && (BUILT_IN.keeps_off.is_match(split_prefix(&text).1) || BUILT_IN.kept_off.is_match(&talk))
+        && (GUARD.keeps_off.is_match(split_prefix(&text).1) || GUARD.kept_off.is_match(&talk))
     {
         Reading::Permanent(KEPT_OFF)
     } else {
