@@ -40,6 +40,11 @@ use crate::supervisor::session::{
 
 /// One read takes at most this much; a pty gives 4 kB at a time, or what has piled up.
 const READ_BUFFER: usize = 64 * 1024;
+/// So many reads may follow each other before anything else is looked at: what is typed and what is drawn comes
+/// first, and nothing waits for ever.
+const READS_IN_A_ROW: u32 = 8;
+/// The child's output has paused: what was passed on is read.
+const PAUSE: Duration = Duration::from_millis(2);
 /// How long the child's output must be quiet until it counts as drained, where a grandchild keeps the pty
 /// open after the child's end.
 const QUIET_AFTER_EXIT: Duration = Duration::from_millis(100);
@@ -100,6 +105,8 @@ enum Ready {
     Hook(Heard),
     ChildReadable,
     TtyReadable,
+    /// Nothing else is to be done just now.
+    Idle,
 }
 
 /// An end that somebody asked for with a signal.
@@ -139,6 +146,10 @@ struct Driver {
     exited: Option<ExitKind>,
     /// Deadlines since anything else happened.
     idle_deadlines: u32,
+    /// Reads since anything else was looked at.
+    reads: u32,
+    /// When the child wrote last.
+    wrote: Instant,
 }
 
 impl Driver {
@@ -243,6 +254,8 @@ impl Driver {
             ending: None,
             exited: None,
             idle_deadlines: 0,
+            reads: 0,
+            wrote: Clock::instant(),
         })
     }
 
@@ -255,11 +268,17 @@ impl Driver {
                 break kind;
             }
             let ready = self.ready().await?;
-            self.idle_deadlines = if matches!(ready, Ready::Time) {
-                self.idle_deadlines + 1
-            } else {
-                0
+            self.reads = match ready {
+                Ready::ChildReadable | Ready::TtyReadable if self.reads < READS_IN_A_ROW => {
+                    self.reads + 1
+                }
+                _ => 0,
             };
+            match ready {
+                Ready::Time => self.idle_deadlines += 1,
+                Ready::Idle => {}
+                _ => self.idle_deadlines = 0,
+            }
             match ready {
                 Ready::TtyWritable => self.write_tty(),
                 Ready::ChildWritable(true) => self.write_child(),
@@ -269,6 +288,10 @@ impl Driver {
                 Ready::Hook(heard) => self.on_hook(heard),
                 Ready::ChildReadable => drop(self.read_child()?),
                 Ready::TtyReadable => self.read_tty(),
+                Ready::Idle => {
+                    self.session.read_on();
+                    self.note_failure();
+                }
             }
         };
         self.drain(QUIET_AFTER_EXIT).await?;
@@ -281,10 +304,11 @@ impl Driver {
         })
     }
 
-    /// Waits for the next thing to do. What we have to write comes before what is to be read, so no chunk
-    /// waits for another one; neither reader may starve the other, and nothing starves a signal.
+    /// Waits for the next thing to do. What is typed and drawn comes first, and each chunk is written as soon
+    /// as it was read; neither reader may starve the other, and after some reads it is the others' turn.
     async fn ready(&mut self) -> io::Result<Ready> {
         let at = self.next_time();
+        let behind = self.session.is_behind();
         let write_tty = self.may_write_tty() && !self.to_tty.is_empty();
         let write_child = !self.child_eof && !self.to_child.is_empty();
         let read_child = !self.child_eof && !self.to_tty.is_full();
@@ -301,21 +325,25 @@ impl Driver {
                 None => std::future::pending().await,
             }
         };
-        let readers = async {
-            tokio::select! {
-                ok = self.pty.readable(), if read_child => ok.map(|()| Ready::ChildReadable),
-                ok = self.tty.readable(), if read_tty => ok.map(|()| Ready::TtyReadable),
-                else => std::future::pending().await,
-            }
+        // What has been written is read when nothing came for a moment: within a frame every
+        // microsecond delays the next piece.
+        let pause = async {
+            tokio::time::sleep_until((self.wrote + PAUSE).into()).await;
+            // Has the runtime ask the kernel first what else there is.
+            tokio::task::yield_now().await;
         };
+        let eager = self.reads < READS_IN_A_ROW;
+        let readable = || readable((&self.pty, read_child), (&self.tty, read_tty));
         tokio::select! {
             biased;
+            ready = readable(), if eager => ready,
             got = self.signals.next() => Ok(Ready::Signal(got)),
             ok = self.tty.writable(), if write_tty => ok.map(|()| Ready::TtyWritable),
             open = self.pty.writable(), if write_child => open.map(Ready::ChildWritable),
             () = time => Ok(Ready::Time),
             heard = hooks => Ok(Ready::Hook(heard)),
-            ready = readers => ready,
+            ready = readable(), if !eager => ready,
+            () = pause, if behind => Ok(Ready::Idle),
         }
     }
 
@@ -374,7 +402,11 @@ impl Driver {
                 self.to_child.clear();
             }
             Ok(n) => {
+                self.wrote = Clock::instant();
                 self.handle(&Event::ChildOutput(&buffer[..n]));
+                if self.may_write_tty() && !self.to_tty.is_empty() {
+                    self.write_tty();
+                }
                 if let Some(debug) = &mut self.debug {
                     debug.keep_short(Clock::instant());
                 }
@@ -389,7 +421,12 @@ impl Driver {
         let mut buffer = std::mem::take(&mut self.buffer);
         match self.tty.read(&mut buffer) {
             Ok(0) => self.lose_tty(),
-            Ok(n) => self.handle(&Event::UserInput(&buffer[..n])),
+            Ok(n) => {
+                self.handle(&Event::UserInput(&buffer[..n]));
+                if !self.child_eof && !self.to_child.is_empty() {
+                    self.write_child();
+                }
+            }
             Err(error) => {
                 if again(error).is_err() {
                     self.lose_tty();
@@ -582,6 +619,15 @@ impl Driver {
             Some(ExitKind::Killed(signal)) => json!({ "event": "end", "signal": signal }),
             None => json!({ "event": "end" }),
         });
+    }
+}
+
+/// Waits for something to read from either side that is asked, none before the other.
+async fn readable(child: (&Pty, bool), tty: (&Tty, bool)) -> io::Result<Ready> {
+    tokio::select! {
+        ok = child.0.readable(), if child.1 => ok.map(|()| Ready::ChildReadable),
+        ok = tty.0.readable(), if tty.1 => ok.map(|()| Ready::TtyReadable),
+        else => std::future::pending().await,
     }
 }
 

@@ -53,6 +53,10 @@ pub trait Handle {
     fn handle(&mut self, now: Now, event: Event<'_>, out: &mut Outbox);
     /// [`Session::next_deadline`].
     fn next_deadline(&self) -> Option<Duration>;
+    /// [`Session::is_behind`].
+    fn is_behind(&self) -> bool;
+    /// [`Session::read_on`].
+    fn read_on(&mut self);
 }
 
 impl Handle for Session {
@@ -62,6 +66,14 @@ impl Handle for Session {
 
     fn next_deadline(&self) -> Option<Duration> {
         Session::next_deadline(self)
+    }
+
+    fn is_behind(&self) -> bool {
+        Session::is_behind(self)
+    }
+
+    fn read_on(&mut self) {
+        Session::read_on(self);
     }
 }
 
@@ -121,6 +133,20 @@ impl<S: Handle> Guarded<S> {
         }
     }
 
+    /// [`Session::is_behind`].
+    pub fn is_behind(&self) -> bool {
+        self.session.as_ref().is_some_and(Handle::is_behind)
+    }
+
+    /// [`Session::read_on`].
+    pub fn read_on(&mut self) {
+        if let Some(session) = &mut self.session
+            && let Err(failure) = catch(|| session.read_on())
+        {
+            self.fail(failure);
+        }
+    }
+
     /// The session is not to be asked again.
     pub fn fail(&mut self, failure: String) {
         // Dropped by itself: what is in any state may panic again.
@@ -159,6 +185,14 @@ mod tests {
         fn next_deadline(&self) -> Option<Duration> {
             Some(Duration::ZERO)
         }
+
+        fn is_behind(&self) -> bool {
+            true
+        }
+
+        fn read_on(&mut self) {
+            panic!("cannot read it");
+        }
     }
 
     const NOW: Now = Now {
@@ -184,6 +218,23 @@ mod tests {
             "{failure}"
         );
         assert_eq!(guarded.take_failure(), None);
+    }
+
+    #[test]
+    fn a_failure_behind_the_childs_back_takes_nothing_along() {
+        install_panic_hook();
+        let mut guarded = Guarded::new(|| Fragile);
+        assert!(guarded.is_behind());
+        guarded.read_on();
+        assert!(!guarded.is_behind());
+        let mut out = Outbox::default();
+        guarded.handle(NOW, &Event::ChildOutput(b"cd"), &mut out);
+        assert_eq!(out.tty, b"cd");
+        assert!(
+            guarded
+                .take_failure()
+                .is_some_and(|failure| failure.contains("cannot read it"))
+        );
     }
 
     #[test]
