@@ -27,9 +27,6 @@ use sys::LaunchError;
     reason = "messages from before the terminal is taken over"
 )]
 pub fn run(args: Vec<OsString>) -> ExitCode {
-    if let Some(code) = sys::monitor(&args) {
-        return code;
-    }
     execute(args).unwrap_or_else(|error| {
         // It may name a path or a value of anybody's.
         eprintln!("claude-retry: {}", shown(&error.to_string()));

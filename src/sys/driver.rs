@@ -32,7 +32,7 @@ use super::recorder::Recorder;
 use super::signals::{self, Got, Signals};
 use super::transcript::Locator;
 use super::tty::{self, Tty};
-use super::{LaunchError, Log, NESTED_VAR, monitor, private, watchdog_env};
+use super::{LaunchError, Log, NESTED_VAR, private, watchdog_env};
 use crate::config::{HookMode, Settings, TranscriptMode};
 use crate::supervisor::session::{
     Effect, Event, ExitKind, Outbox, Session, Signal, TerminalTraits,
@@ -176,10 +176,9 @@ impl Driver {
 
         let debug = settings.retry_after.then(|| DebugFile::new(args));
         let mut command = match &debug {
-            Some(Ok(debug)) => monitor::command(program, &[&debug.args(), args].concat()),
-            _ => monitor::command(program, args),
-        }
-        .map_err(of_pty)?;
+            Some(Ok(debug)) => program.command(&[&debug.args(), args].concat()),
+            _ => program.command(args),
+        };
         if let Some(Ok(_)) = debug {
             command.env(debug_file::LOG_VAR, debug_file::LOG_LEVEL);
         }
