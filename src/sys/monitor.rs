@@ -6,8 +6,9 @@
 //! own session and a process group of its own. The monitor is that parent, and a mirror: it stops when the
 //! CLI stops, continues it when it is continued, and ends as the CLI ends.
 //!
-//! It is this program again, as `ctl monitor PATH NAME [ARGUMENT…]`, with the pty on stdin and stdout and a
-//! pipe to us on stderr. On that it tells one line: the CLI's process number, or `!` and why there is none.
+//! It is this program again, as `ctl monitor PATH NAME [ARGUMENT…]`, with the pty on stdin, a pipe to us on
+//! stdout, and the CLI's stderr. On the pipe it tells one line: the CLI's process number, or `!` and why there is
+//! none.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, BufRead, BufReader, Write};
@@ -22,6 +23,7 @@ use rustix::process::{
 use rustix::termios::{tcgetpgrp, tcsetpgrp};
 
 use super::program::Found;
+use super::standard;
 
 /// The arguments that ask for it.
 const VERB: [&str; 2] = ["ctl", "monitor"];
@@ -74,7 +76,7 @@ fn run(path: &OsStr, name: &OsStr, args: &[OsString]) -> ExitCode {
         Ok(child) => {
             tell(&child.id().to_string());
             // Nobody reads the pipe any more.
-            let _ = rustix::stdio::dup2_stderr(io::stdout());
+            let _ = rustix::stdio::dup2_stdout(io::stdin());
             mirror(Pid::from_child(&child))
         }
         Err(error) => {
@@ -85,13 +87,13 @@ fn run(path: &OsStr, name: &OsStr, args: &[OsString]) -> ExitCode {
 }
 
 fn tell(line: &str) {
-    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
+    let _ = io::stdout().write_all(format!("{line}\n").as_bytes());
 }
 
 fn spawn(path: &OsStr, name: &OsStr, args: &[OsString]) -> io::Result<Child> {
-    let terminal = io::stdout().as_fd().try_clone_to_owned()?;
+    let terminal = io::stdin().as_fd().try_clone_to_owned()?;
     let mut command = Command::new(path);
-    command.arg0(name).args(args).stderr(terminal);
+    command.arg0(name).args(args).stdout(terminal);
     let take_foreground = || {
         setpgid(None, None)?;
         // A group in the background that takes the terminal is stopped by SIGTTOU, unless it ignores
@@ -99,6 +101,7 @@ fn spawn(path: &OsStr, name: &OsStr, args: &[OsString]) -> io::Result<Child> {
         let before = set_sigttou(libc::SIG_IGN);
         let taken = tcsetpgrp(io::stdin(), getpid());
         set_sigttou(before);
+        standard::close_again();
         Ok(taken?)
     };
     // SAFETY: between fork and exec the closure makes system calls; it neither allocates nor takes a lock.

@@ -11,7 +11,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
 use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl, open};
 use rustix::process::{
@@ -20,13 +20,14 @@ use rustix::process::{
 };
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{
-    LocalModes, OptionalActions, Termios, Winsize, tcgetattr, tcgetpgrp, tcsetattr, tcsetwinsize,
+    LocalModes, OptionalActions, Termios, Winsize, isatty, tcgetattr, tcgetpgrp, tcsetattr,
+    tcsetwinsize,
 };
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use super::monitor;
 use super::tty::watch;
+use super::{monitor, standard};
 use crate::supervisor::session::{ExitKind, PtyState};
 
 /// A pair that no child is on yet.
@@ -65,17 +66,23 @@ impl Pair {
     pub(super) fn spawn(self, mut leader: Command) -> io::Result<Spawned> {
         let Self { master, slave, .. } = self;
         let (report, reporter) = io::pipe()?;
-        leader
-            .stdin(slave.try_clone()?)
-            .stdout(slave)
-            .stderr(reporter);
+        // What is redirected stays so: `2>file` has nothing to do with the terminal.
+        let errors_to_terminal = isatty(io::stderr());
+        let errors = if errors_to_terminal {
+            slave.try_clone()?.into()
+        } else {
+            Stdio::inherit()
+        };
+        leader.stdin(slave).stdout(reporter).stderr(errors);
         let take_terminal = || {
             setsid()?;
             ioctl_tiocsctty(io::stdin())?;
+            standard::close_again();
             Ok(())
         };
-        // SAFETY: between fork and exec the closure makes two system calls; it neither allocates nor
-        // takes a lock, and touches no state but descriptor 0, which is the pty by then.
+        // SAFETY: between fork and exec the closure makes system calls; it neither allocates nor takes a
+        // lock, and touches no state but descriptor 0, which is the pty by then, and stderr where it was
+        // closed: stdin and stdout are a terminal.
         #[expect(
             unsafe_code,
             reason = "there is no other way to make the pty a child's terminal"
