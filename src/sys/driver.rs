@@ -48,8 +48,9 @@ const QUIET_AFTER_STOP: Duration = Duration::from_millis(20);
 /// What is read at the most after the child's end, and for [`STALL`] at the most: more than a pty holds. A
 /// grandchild may write for ever.
 const LAST_WORDS: usize = 1024 * 1024;
-/// For so long may the terminal take nothing, or a killed child live on, while we want to end or stop,
-/// before we no longer wait.
+/// For so long may the terminal take nothing, or a killed child live on, while we are to end or stop,
+/// before we no longer wait. Where the child has ended by itself its last words wait for the terminal, as
+/// those of any program do.
 const STALL: Duration = Duration::from_secs(1);
 /// An effect's answer may ask for another effect; a session that never ends this is at fault.
 const MAX_EFFECTS: usize = 64;
@@ -57,11 +58,10 @@ const MAX_EFFECTS: usize = 64;
 /// countdown. A deadline that stands still would keep us from reading.
 const MAX_DEADLINES: u32 = 100_000;
 
-/// How long the child may take after a signal before it is killed: after a hangup there is nobody left
-/// to wait.
-fn grace(signal: Signal) -> Duration {
-    Duration::from_secs(if signal == Signal::Hup { 2 } else { 5 })
-}
+/// How long the child may take after a signal before it is killed. The CLI gives its own way out (the
+/// user's `SessionEnd` hooks are part of it) 5 s on 2.1.145 and 6.5 s on 2.1.330, and ends itself then, after a
+/// hangup too.
+const GRACE: Duration = Duration::from_secs(10);
 
 /// Runs the program in a pty until it has ended.
 pub(super) fn run(
@@ -108,6 +108,8 @@ struct Ending {
     /// When the child is killed.
     until: Instant,
     killed: bool,
+    /// The child was told of a hangup.
+    hung_up: bool,
 }
 
 struct Driver {
@@ -453,18 +455,25 @@ impl Driver {
     }
 
     /// Passes a signal on; from now on the child has its grace to end.
+    ///
+    /// A hangup is told once, though it comes to us by the kernel, by the shell and as the end of input: for the
+    /// second one a program may have no handler any more, and would not get to finish what it does at the first.
     fn pass_on(&mut self, signal: Signal) {
+        let until = Clock::instant() + GRACE;
+        let ending = self.ending.get_or_insert(Ending {
+            signal,
+            until,
+            killed: false,
+            hung_up: false,
+        });
+        if signal == Signal::Hup && std::mem::replace(&mut ending.hung_up, true) {
+            return;
+        }
         self.handle(&Event::Signal(signal));
         self.pty.signal(signals::number(signal));
         // A stopped child would not see it.
         self.pty.signal(Number::CONT);
         self.pty.resume();
-        let until = Clock::instant() + grace(signal);
-        self.ending.get_or_insert(Ending {
-            signal,
-            until,
-            killed: false,
-        });
     }
 
     /// Hands the terminal's size on where it has changed.
@@ -542,6 +551,9 @@ impl Driver {
         while left > 0 && !self.child_eof && Clock::instant() < until {
             if self.to_tty.is_full() {
                 self.flush().await?;
+                if self.to_tty.is_full() {
+                    break;
+                }
                 until = Clock::instant() + STALL;
             }
             match tokio::time::timeout(quiet, self.pty.readable()).await {
@@ -558,14 +570,19 @@ impl Driver {
         !self.tty_gone && (!self.background || self.ending.is_some())
     }
 
-    /// Writes what is queued for the terminal; gives up when it takes nothing for [`STALL`].
+    /// Writes what is queued for the terminal; what it takes nothing of for [`STALL`] stays queued.
     async fn flush(&mut self) -> io::Result<()> {
         while !self.to_tty.is_empty() && self.may_write_tty() {
-            match tokio::time::timeout(STALL, self.tty.writable()).await {
-                Err(_elapsed) => self.to_tty.clear(),
-                Ok(ready) => ready?,
+            let patient = self.exited.is_some() && self.ending.is_none();
+            tokio::select! {
+                biased;
+                got = self.signals.next(), if patient => self.on_late_signal(got),
+                ok = self.tty.writable() => {
+                    ok?;
+                    self.write_tty();
+                }
+                () = tokio::time::sleep(STALL), if !patient => break,
             }
-            self.write_tty();
         }
         Ok(())
     }

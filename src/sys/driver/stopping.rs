@@ -1,12 +1,13 @@
-//! Job control: the child stops, we stop, and both go on.
+//! Job control: the child stops, we stop, and both go on; and what a signal means once the child has ended.
 
 use std::io;
 
 use rustix::process::Signal as Number;
 
+use super::super::signals::Got;
 use super::super::{job, tty};
 use super::{Driver, QUIET_AFTER_STOP};
-use crate::supervisor::session::Event;
+use crate::supervisor::session::{Event, Signal};
 
 impl Driver {
     /// Stops the child; we stop when it has.
@@ -24,9 +25,12 @@ impl Driver {
     pub(super) async fn on_child_change(&mut self) -> io::Result<()> {
         if let Some(kind) = self.pty.try_wait()? {
             self.exited = Some(kind);
-        } else if self.pty.take_stop() && !self.background {
+        } else if self.pty.take_stop() {
             if self.ending.is_some() || job::is_orphaned() {
                 self.pty.resume();
+            } else if self.background {
+                // Its leader has stopped with it; `fg` is to continue both.
+                self.child_stopped = true;
             } else {
                 self.suspend().await?;
             }
@@ -68,6 +72,19 @@ impl Driver {
         } else {
             // Only we were stopped. It tells the child to draw anew.
             self.pty.signal(Number::CONT);
+        }
+    }
+
+    /// A signal while the child's last words wait for the terminal: who wants us to end does not want to wait.
+    pub(super) fn on_late_signal(&mut self, got: Got) {
+        match got {
+            Got::Asked(Signal::Tstp) | Got::Winch | Got::Child => {}
+            Got::Asked(signal) => self.pass_on(signal),
+            Got::Cont => {
+                if self.tty.is_foreground() && self.tty.enter_raw().is_err() {
+                    self.lose_tty();
+                }
+            }
         }
     }
 }
