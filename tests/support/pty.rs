@@ -320,11 +320,28 @@ pub(crate) fn kill(pid: &str, signal: Signal) {
     kill_process(number(pid), signal).expect("the process is there");
 }
 
+/// Ends a process that may have ended.
+pub(crate) fn kill_if_there(pid: &str) {
+    let _ = kill_process(number(pid), Signal::KILL);
+}
+
 /// Waits until this process has ended.
 pub(crate) fn gone(pid: &str) {
     let deadline = Instant::now() + PATIENCE;
     while lives(pid) {
         assert!(Instant::now() < deadline, "{pid} lives on");
+        std::thread::yield_now();
+    }
+}
+
+/// Waits until this process is in a state, as `/proc` has it: `T` is stopped.
+pub(crate) fn until(pid: &str, state: &str) {
+    let deadline = Instant::now() + PATIENCE;
+    let state = format!(") {state} ");
+    let stat =
+        || std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("this test reads /proc");
+    while !stat().contains(&state) {
+        assert!(Instant::now() < deadline, "{pid} does not get there");
         std::thread::yield_now();
     }
 }

@@ -28,9 +28,12 @@ impl Driver {
         } else if self.pty.take_stop() {
             if self.ending.is_some() || job::is_orphaned() {
                 self.pty.resume();
-            } else if self.background {
+            } else if self.background || !self.in_foreground() {
                 // Its leader has stopped with it; `fg` is to continue both.
                 self.child_stopped = true;
+                if !self.background {
+                    self.stay_in_background();
+                }
             } else {
                 self.suspend().await?;
             }
@@ -51,16 +54,27 @@ impl Driver {
         Ok(())
     }
 
+    /// Does the terminal, while there is one, belong to us?
+    fn in_foreground(&self) -> bool {
+        self.tty_gone || self.tty.is_foreground()
+    }
+
+    /// Stops until `fg`, and does not touch the terminal: setting it would stop us half-way.
+    fn stay_in_background(&mut self) {
+        self.background = true;
+        self.clock.pause();
+        if self.ending.is_none() {
+            job::stop_group_in_background();
+        }
+    }
+
     /// We were continued: by `fg`, by `bg`, or by somebody after a SIGSTOP that we did not see.
     pub(super) fn on_continued(&mut self) {
-        self.background = !self.tty_gone && !self.tty.is_foreground();
-        if self.background {
-            self.clock.pause();
-            if self.ending.is_none() {
-                job::stop_group_in_background();
-            }
+        if !self.in_foreground() {
+            self.stay_in_background();
             return;
         }
+        self.background = false;
         if !self.tty_gone && self.tty.enter_raw().is_err() {
             self.lose_tty();
         }
