@@ -165,8 +165,8 @@ fn a_stopped_job_can_be_ended() {
 #[test]
 fn after_a_stop_that_we_did_not_see_fg_brings_the_terminal_and_the_size() {
     let mut terminal = shell(
-        "stty raw -echo; sleep 1000 & trap 'kill $!; echo size=$(stty size)' WINCH; \
-         echo us=${CLAUDE_RETRY%%:*}; wait; head -c 3 | od -c; exit 5",
+        "stty raw -echo; sleep 1000 & trap 'echo cont=told; c=1' CONT; trap 'echo size=$(stty size); w=1' WINCH; \
+         echo us=${CLAUDE_RETRY%%:*}; while [ -z \"$c\" -o -z \"$w\" ]; do wait; done; kill $!; head -c 3 | od -c; exit 5",
         // An interactive shell would set them back by itself.
         r#"stty=$(stty -g); echo before=$stty; "$W" -c "$C"; echo stopped=$?; stty $stty; read key; fg;
          echo done=$?; echo end=$(stty -g)"#,

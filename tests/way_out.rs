@@ -13,9 +13,11 @@ mod pty;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
 
+use alacritty_terminal::term::TermMode;
 use oracle::Emulator;
 use pty::{CLAUDE_RETRY, Idle, SIZE, Terminal, bare, script, wrapped};
 use rustix::fs::{OFlags, fcntl_getfl};
+use rustix::process::Signal;
 use rustix::termios::{Termios, tcgetattr};
 
 /// How the child ends, in its own words, and what the shell tells of it. `$us` is the wrapper.
@@ -216,4 +218,38 @@ fn the_modes_of_the_main_screen_are_back_too() {
             output.escape_ascii()
         );
     }
+}
+
+/// Stopped as a job: the shell has its terminal as it was. A child that was stopped with us, and does not know,
+/// finds its modes set again; one that stops itself sets them itself.
+#[test]
+fn at_a_stop_the_modes_are_off_and_fg_sets_them_again() {
+    let child = format!(
+        "echo us=${{CLAUDE_RETRY%%:*}}; stty raw -echo; printf '{SETS}'; printf drawn; read go; exit 3"
+    );
+    let words = "set -m; stty=$(stty -g); \"$@\"; echo stopped=$? $([ \"$stty\" = \"$(stty -g)\" ] && echo same); \
+                 read go; fg; echo \" done=$?\"";
+    let mut command = script(bare("/bin/bash"), words, &[CLAUDE_RETRY, "-c", &child]);
+    command.env("CLAUDE_RETRY_PROGRAM", "/bin/sh");
+    let mut terminal = Terminal::start(command);
+    let us = terminal.value("us");
+    terminal.expect("drawn");
+    let before = screen(terminal.shown()).mode();
+    pty::kill(&us, Signal::TSTP);
+    let stopped = format!("{} same", 128 + Signal::STOP.as_raw());
+    assert_eq!(terminal.value("stopped"), stopped);
+    assert_eq!(left_on(terminal.shown()), BTreeSet::new());
+    assert_eq!(screen(terminal.shown()).mode(), screen(b"").mode());
+
+    terminal.send(b"\n");
+    // The last of what is set again.
+    terminal.expect("\x1b[5 q");
+    // These are left to the child's repaint.
+    let drawing = TermMode::INSERT | TermMode::LINE_FEED_NEW_LINE;
+    let after = screen(terminal.shown()).mode();
+    assert_eq!(after | drawing, before | drawing);
+    terminal.send(b"\n");
+    assert_eq!(terminal.value("done"), "3");
+    assert_eq!(left_on(terminal.shown()), BTreeSet::new());
+    assert_eq!(screen(terminal.shown()).mode(), screen(b"").mode());
 }

@@ -251,6 +251,11 @@ impl Terminal {
             .to_owned()
     }
 
+    /// All output so far, up to what was expected last.
+    pub(crate) fn shown(&self) -> &[u8] {
+        &self.seen[..self.mark]
+    }
+
     /// Waits for the end; gives all output and the status.
     pub(crate) fn finish(mut self) -> (Vec<u8>, ExitStatus) {
         while self.more() {}
