@@ -1,4 +1,4 @@
-//! Stopping, going on and ending, as a job of a shell.
+//! Stopping and going on, as a job of a shell.
 #![expect(
     clippy::disallowed_methods,
     reason = "deadlines of waits on the outside"
@@ -7,10 +7,9 @@
 #[path = "support/pty.rs"]
 mod pty;
 
-use std::io::{BufRead, BufReader, Read};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use pty::{CLAUDE_RETRY, SIZE, Terminal, fifo, gone, patiently, wrapped};
+use pty::{CLAUDE_RETRY, SIZE, Terminal, gone, kill, wrapped};
 use rustix::process::Signal;
 use rustix::termios::Winsize;
 
@@ -29,18 +28,11 @@ fn child(words: &str) -> Terminal {
     Terminal::start(command)
 }
 
-fn kill(signal: &str, pid: &str) {
-    let signal = match signal {
-        "TERM" => Signal::TERM,
-        "HUP" => Signal::HUP,
-        "INT" => Signal::INT,
-        "QUIT" => Signal::QUIT,
-        "TSTP" => Signal::TSTP,
-        "KILL" => Signal::KILL,
-        "CONT" => Signal::CONT,
-        other => panic!("no signal {other}"),
-    };
-    pty::kill(pid, signal);
+/// Has the shell go on to its `fg`, once we wait for it: `bg` has continued us, and a shell that believes us
+/// running would send no SIGCONT.
+fn bring_back(terminal: &mut Terminal, us: &str) {
+    pty::until(us, "T");
+    terminal.send(b"\n");
 }
 
 /// 128 + SIGSTOP, by this system's number.
@@ -113,7 +105,7 @@ fn tstp_stops_the_child_first() {
         r#""$W" -c "$C"; echo stopped=$?; read key; fg; echo done=$?"#,
     );
     let (us, child) = (terminal.value("us"), terminal.value("child"));
-    kill("TSTP", &us);
+    kill(&us, Signal::TSTP);
     assert_eq!(terminal.value("stopped"), stopped());
     if let Ok(stat) = std::fs::read_to_string(format!("/proc/{child}/stat")) {
         assert!(stat.contains(") T "), "{stat}");
@@ -130,7 +122,7 @@ fn in_the_background_it_leaves_the_terminal_alone_until_fg() {
     let mut terminal = shell(
         "echo us=${CLAUDE_RETRY%%:*}; kill -STOP $$; echo back; exit 3",
         r#""$W" -c "$C"; echo stopped=$?; echo before=$(stty -g); bg; read key; echo key=$key;
-         echo after=$(stty -g); fg; echo done=$?"#,
+         echo after=$(stty -g); read key; fg; echo done=$?"#,
     );
     let us = terminal.value("us");
     assert_eq!(terminal.value("stopped"), stopped());
@@ -138,6 +130,7 @@ fn in_the_background_it_leaves_the_terminal_alone_until_fg() {
     terminal.send(b"for the shell\n");
     assert_eq!(terminal.value("key"), "for the shell", "{us} reads nothing");
     assert_eq!(terminal.value("after"), before);
+    bring_back(&mut terminal, &us);
     terminal.expect("back");
     assert_eq!(terminal.value("done"), "3");
 }
@@ -149,60 +142,10 @@ fn where_nobody_can_continue_us_the_child_goes_on() {
     );
     let us = terminal.value("us");
     terminal.expect("alive");
-    kill("TSTP", &us);
+    kill(&us, Signal::TSTP);
     terminal.send(b"hello\n");
     assert_eq!(terminal.value("line"), "hello");
     assert!(terminal.finish().1.success());
-}
-
-#[test]
-fn signals_are_passed_on_and_the_childs_code_counts() {
-    for name in ["TERM", "HUP", "INT", "QUIT"] {
-        let mut terminal = child(&format!(
-            "trap 'kill $!; echo got {name}; exit 9' {name}; echo us=${{CLAUDE_RETRY%%:*}}; sleep 1000 & echo child=$$; wait"
-        ));
-        let (us, child) = (terminal.value("us"), terminal.value("child"));
-        kill(name, &us);
-        terminal.expect(&format!("got {name}"));
-        assert_eq!(terminal.finish().1.code(), Some(9), "{name}");
-        gone(&child);
-    }
-}
-
-#[test]
-fn a_child_that_ends_by_the_signal_ends_us_with_its_number() {
-    let mut terminal = child("echo us=${CLAUDE_RETRY%%:*}; exec sleep 1000");
-    let us = terminal.value("us");
-    kill("TERM", &us);
-    assert_eq!(terminal.finish().1.code(), Some(128 + 15));
-}
-
-#[test]
-fn a_child_that_will_not_end_is_killed_after_its_grace() {
-    let mut terminal = child(
-        "trap '' HUP; echo us=${CLAUDE_RETRY%%:*}; echo child=$$; while :; do sleep 1000; done",
-    );
-    let (us, child) = (terminal.value("us"), terminal.value("child"));
-    kill("HUP", &us);
-    assert_eq!(terminal.finish().1.code(), Some(128 + 1));
-    gone(&child);
-}
-
-#[test]
-fn last_words_that_nobody_has_read_yet_are_shown() {
-    let mut terminal = child(
-        "us=${CLAUDE_RETRY%%:*}; echo us=$us; echo leader=$PPID; read line; \
-         kill -STOP $us; [ ! -r /proc/$us/stat ] || until grep -q ') T ' /proc/$us/stat; do :; done; \
-         echo last words; exit 3",
-    );
-    let (us, leader) = (terminal.value("us"), terminal.value("leader"));
-    terminal.send(b"\n");
-    // Both have ended before we get to read a byte.
-    gone(&leader);
-    kill("CONT", &us);
-    let (output, status) = terminal.finish();
-    assert!(output.ends_with(b"last words\r\n"));
-    assert_eq!(status.code(), Some(3));
 }
 
 #[test]
@@ -218,56 +161,137 @@ fn a_stopped_job_can_be_ended() {
     gone(&us);
 }
 
-/// Not a test: a terminal in a process of its own, which can be killed with it.
+/// Nobody told us: we are stopped in raw mode, the child runs on.
 #[test]
-fn host_of_a_terminal() {
-    let Ok(words) = std::env::var("HOSTED_WORDS") else {
-        return;
-    };
-    let mut terminal = child(&words);
-    #[expect(clippy::print_stdout, reason = "the host's report")]
-    {
-        println!("us={}", terminal.value("us"));
-        println!("child={}", terminal.value("child"));
-    }
-    let _ = std::io::stdin().read(&mut [0]);
+fn after_a_stop_that_we_did_not_see_fg_brings_the_terminal_and_the_size() {
+    let mut terminal = shell(
+        "stty raw -echo; sleep 1000 & trap 'echo cont=told; c=1' CONT; trap 'echo size=$(stty size); w=1' WINCH; \
+         echo us=${CLAUDE_RETRY%%:*}; while [ -z \"$c\" -o -z \"$w\" ]; do wait; done; kill $!; head -c 3 | od -c; exit 5",
+        // An interactive shell would set them back by itself.
+        r#"stty=$(stty -g); echo before=$stty; "$W" -c "$C"; echo stopped=$?; stty $stty; read key; fg;
+         echo done=$?; echo end=$(stty -g)"#,
+    );
+    let before = terminal.value("before");
+    let us = terminal.value("us");
+    kill(&us, Signal::STOP);
+    assert_eq!(terminal.value("stopped"), stopped());
+    terminal.resize(Winsize {
+        ws_row: 31,
+        ws_col: 99,
+        ..SIZE
+    });
+    terminal.send(b"\n");
+    assert_eq!(terminal.value("size"), "31 99", "it has changed meanwhile");
+    terminal.send(b"\x03\x1az");
+    terminal.expect("003 032   z");
+    assert_eq!(terminal.value("done"), "5");
+    assert_eq!(terminal.value("end"), before);
 }
 
 #[test]
-fn the_child_is_hung_up_when_the_terminal_goes_and_when_we_are_killed() {
+fn a_stopped_job_that_is_continued_by_kill_waits_for_fg() {
+    let mut terminal = shell(
+        "echo us=${CLAUDE_RETRY%%:*}; kill -STOP $$; echo back; read line; echo line=$line; exit 3",
+        r#""$W" -c "$C"; echo stopped=$?; echo before=$(stty -g); kill -CONT %1; read key; echo key=$key;
+         echo after=$(stty -g); read key; fg; echo done=$?"#,
+    );
+    let us = terminal.value("us");
+    assert_eq!(terminal.value("stopped"), stopped());
+    let before = terminal.value("before");
+    terminal.send(b"for the shell\n");
+    assert_eq!(terminal.value("key"), "for the shell");
+    assert_eq!(
+        terminal.value("after"),
+        before,
+        "it is the shell's terminal"
+    );
+    bring_back(&mut terminal, &us);
+    terminal.expect("back");
+    terminal.send(b"hello\n");
+    assert_eq!(terminal.value("line"), "hello");
+    assert_eq!(terminal.value("done"), "3");
+}
+
+/// While we wait for `fg` the child may run, and stop itself: both it and its leader are continued.
+#[test]
+fn a_child_that_stops_itself_while_we_are_in_the_background_is_continued_by_fg() {
     let tmp = tempfile::tempdir().expect("a folder");
-    for us_too in [false, true] {
-        let path = tmp.path().join(format!("told-{us_too}"));
-        fifo(&path);
-        let words = format!(
-            "trap 'kill $!; echo hung up > \"{}\"; exit' HUP; echo us=${{CLAUDE_RETRY%%:*}}; sleep 1000 & echo child=$$; wait",
-            path.display()
-        );
-        let mut host = Command::new(std::env::current_exe().expect("this program"))
-            .args(["host_of_a_terminal", "--exact", "--nocapture"])
-            .env("HOSTED_WORDS", words)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the host");
-        let mut lines = BufReader::new(host.stdout.take().expect("its report")).lines();
-        let mut value = |name: &str| {
-            let mut values = lines.by_ref().map_while(Result::ok);
-            values
-                .find_map(|line| line.strip_prefix(name).map(str::to_owned))
-                .expect("a report")
-        };
-        let (us, child) = (value("us="), value("child="));
-        if us_too {
-            kill("KILL", &us);
-        } else {
-            host.kill().expect("the host ends");
-        }
-        let told = patiently("the child's word", move || std::fs::read_to_string(path));
-        assert_eq!(told.expect("a word"), "hung up\n");
-        gone(&child);
-        host.kill().expect("the host ends");
-        host.wait().expect("the host has ended");
-        gone(&us);
+    let stops = tmp.path().join("stops");
+    pty::fifo(&stops);
+    let mut terminal = shell(
+        &format!(
+            "echo us=${{CLAUDE_RETRY%%:*}}; echo leader=$PPID; read go < {}; kill -STOP $$; echo back; exit 3",
+            stops.display()
+        ),
+        r#""$W" -c "$C"; echo stopped=$?; bg; echo bg; read key; fg; echo done=$?"#,
+    );
+    let (us, leader) = (terminal.value("us"), terminal.value("leader"));
+    kill(&us, Signal::STOP);
+    assert_eq!(terminal.value("stopped"), stopped());
+    // The terminal is raw still: nobody could put it right at that stop.
+    terminal.expect("bg\n");
+    std::fs::write(&stops, "go\n").expect("it goes");
+    pty::until(&leader, "T");
+    bring_back(&mut terminal, &us);
+    terminal.expect("back");
+    assert_eq!(terminal.value("done"), "3");
+    gone(&us);
+}
+
+/// Nothing was stopped: a SIGCONT out of the blue does no harm.
+#[test]
+fn a_sigcont_out_of_the_blue_does_no_harm() {
+    let mut terminal = shell(
+        "echo us=${CLAUDE_RETRY%%:*}; for n in 1 2 3; do read line; echo line=$line; done; exit 3",
+        r#""$W" -c "$C"; echo done=$?"#,
+    );
+    let us = terminal.value("us");
+    for word in ["one", "two", "three"] {
+        kill(&us, Signal::CONT);
+        terminal.send(format!("{word}\n").as_bytes());
+        assert_eq!(terminal.value("line"), word);
     }
+    assert_eq!(terminal.value("done"), "3");
+}
+
+/// As at a prompt: the keys go through us, the words through the shell.
+#[test]
+fn an_interactive_shell_stops_and_continues_it() {
+    let mut bash = pty::settled(Command::new("/bin/bash"), "/bin/sh".as_ref());
+    bash.args(["--norc", "--noprofile", "-i"])
+        .env("W", CLAUDE_RETRY)
+        .env("PS1", "prompt> ")
+        .env(
+            "C",
+            "echo us=${CLAUDE_RETRY%%:*}; while read line; do echo line=$line; [ $line = stop ] && kill -TSTP 0; done; exit 3",
+        );
+    let mut terminal = Terminal::start(bash);
+    terminal.expect("prompt> ");
+    terminal.send(b"\"$W\" -c \"$C\"\n");
+    let us = terminal.value("us");
+    for round in 1..=3 {
+        terminal.send(b"stop\n");
+        assert_eq!(terminal.value("line"), "stop", "round {round}");
+        terminal.expect("prompt> ");
+        terminal.send(b"echo \"state=$(jobs -s | wc -l)\"\n");
+        assert_eq!(pty_value(&mut terminal, "state"), "1");
+        terminal.expect("prompt> ");
+        terminal.send(b"bg\n");
+        terminal.expect("prompt> ");
+        pty::until(&us, "T");
+        terminal.send(b"fg\n");
+        terminal.expect("\"$C\"");
+        terminal.send(b"on\n");
+        assert_eq!(terminal.value("line"), "on", "round {round}");
+    }
+    terminal.send(b"\x04");
+    terminal.expect("prompt> ");
+    terminal.send(b"echo code=$?\n");
+    assert_eq!(pty_value(&mut terminal, "code"), "3");
+}
+
+/// A value behind the echo of the words that ask for it.
+fn pty_value(terminal: &mut Terminal, name: &str) -> String {
+    terminal.expect(&format!("{name}=$"));
+    terminal.value(name)
 }

@@ -53,8 +53,9 @@ const QUIET_AFTER_STOP: Duration = Duration::from_millis(20);
 /// What is read at the most after the child's end, and for [`STALL`] at the most: more than a pty holds. A
 /// grandchild may write for ever.
 const LAST_WORDS: usize = 1024 * 1024;
-/// For so long may the terminal take nothing, or a killed child live on, while we want to end or stop,
-/// before we no longer wait.
+/// For so long may the terminal take nothing, or a killed child live on, while we are to end or stop,
+/// before we no longer wait. Where the child has ended by itself its last words wait for the terminal, as
+/// those of any program do.
 const STALL: Duration = Duration::from_secs(1);
 /// An effect's answer may ask for another effect; a session that never ends this is at fault.
 const MAX_EFFECTS: usize = 64;
@@ -62,11 +63,10 @@ const MAX_EFFECTS: usize = 64;
 /// countdown. A deadline that stands still would keep us from reading.
 const MAX_DEADLINES: u32 = 100_000;
 
-/// How long the child may take after a signal before it is killed: after a hangup there is nobody left
-/// to wait.
-fn grace(signal: Signal) -> Duration {
-    Duration::from_secs(if signal == Signal::Hup { 2 } else { 5 })
-}
+/// How long the child may take after a signal before it is killed. The CLI gives its own way out (the
+/// user's `SessionEnd` hooks are part of it) 5 s on 2.1.145 and 6.5 s on 2.1.330, and ends itself then, after a
+/// hangup too.
+const GRACE: Duration = Duration::from_secs(10);
 
 /// Runs the program in a pty until it has ended.
 pub(super) fn run(
@@ -78,13 +78,14 @@ pub(super) fn run(
     recorder: &mut Option<Recorder>,
 ) -> Result<ExitKind, LaunchError> {
     guarded::install_panic_hook();
+    let launch = Launch::prepare(&settings, program, args, &terminal)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
         .build();
     let runtime = runtime.map_err(|error| LaunchError::own("start the event loop", &error))?;
     let _context = runtime.enter();
-    let mut driver = Driver::start(settings, program, args, terminal, traits, recorder)?;
+    let mut driver = Driver::start(settings, program, launch, terminal, traits, recorder)?;
 
     let end = guarded::catch(|| runtime.block_on(driver.run()));
     let end = end.unwrap_or_else(|failure| Err(io::Error::other(failure)));
@@ -93,6 +94,40 @@ pub(super) fn run(
     tty::leave_raw();
     *recorder = driver.finish_recording();
     end.map_err(|error| LaunchError::own("go on", &error))
+}
+
+/// The child, which waits for the word, and what it needs beside its pty.
+struct Launch {
+    pty: pty::Waiting,
+    debug: Option<Result<DebugFile, String>>,
+}
+
+impl Launch {
+    /// Forks the monitor, before there is anything that it would have to give back.
+    fn prepare(
+        settings: &Settings,
+        program: &Found,
+        args: &[OsString],
+        terminal: &OwnedFd,
+    ) -> Result<Self, LaunchError> {
+        let of_pty = |error: io::Error| LaunchError::own("open a pseudo-terminal", &error);
+        let (termios, size) = tty::look(terminal).map_err(of_pty)?;
+        let pair = Pair::open(&termios, size).map_err(of_pty)?;
+        let debug = settings.retry_after.then(|| DebugFile::new(args));
+        let mut command = match &debug {
+            Some(Ok(debug)) => program.command(&[&debug.args(), args].concat()),
+            _ => program.command(args),
+        };
+        if let Some(Ok(_)) = debug {
+            command.env(debug_file::LOG_VAR, debug_file::LOG_LEVEL);
+        }
+        command.env(NESTED_VAR, pty::nested_value(pair.name()));
+        command.envs(watchdog_env(settings));
+        let pty = pair
+            .fork(command)
+            .map_err(|error| LaunchError::own("make the child's parent", &error))?;
+        Ok(Self { pty, debug })
+    }
 }
 
 /// What woke the loop.
@@ -115,6 +150,8 @@ struct Ending {
     /// When the child is killed.
     until: Instant,
     killed: bool,
+    /// The child was told of a hangup.
+    hung_up: bool,
 }
 
 struct Driver {
@@ -153,12 +190,11 @@ struct Driver {
 }
 
 impl Driver {
-    /// Takes over signals and terminal, then starts the child, all within the current runtime, which
-    /// has no thread of its own.
+    /// Takes over signals and terminal, then starts the child, all within the current runtime.
     fn start(
         settings: Settings,
         program: &Found,
-        args: &[OsString],
+        launch: Launch,
         terminal: OwnedFd,
         traits: TerminalTraits,
         recorder: &mut Option<Recorder>,
@@ -166,36 +202,26 @@ impl Driver {
         let of_terminal = |error: io::Error| LaunchError::own("set up the terminal", &error);
         let of_pty = |error: io::Error| LaunchError::own("open a pseudo-terminal", &error);
 
+        let Launch {
+            pty: waiting,
+            debug,
+        } = launch;
         let signals =
             Signals::register().map_err(|error| LaunchError::own("take signals", &error))?;
         let tty = Tty::new(terminal).map_err(of_terminal)?;
         // Raw before the child is there: in the background this waits for the foreground.
         tty.enter_raw().map_err(of_terminal)?;
         let size = tty.winsize().map_err(of_terminal)?;
-        let pair = Pair::open(&tty.cooked().map_err(of_terminal)?, size).map_err(of_pty)?;
+        // While we waited for the foreground it may have become another.
+        let cooked = tty.cooked().map_err(of_terminal)?;
+        waiting.settle(&cooked, size).map_err(of_pty)?;
 
-        let debug = settings.retry_after.then(|| DebugFile::new(args));
-        let mut command = match &debug {
-            Some(Ok(debug)) => program.command(&[&debug.args(), args].concat()),
-            _ => program.command(args),
-        };
-        if let Some(Ok(_)) = debug {
-            command.env(debug_file::LOG_VAR, debug_file::LOG_LEVEL);
-        }
-        command.env(NESTED_VAR, pty::nested_value(pair.name()));
-        command.envs(watchdog_env(&settings));
         let companion = (settings.hook == HookMode::Auto).then(Companion::start);
         let hook = companion.as_ref().and_then(|hook| hook.as_ref().ok());
-        for (name, value) in companion::environment(hook) {
-            match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
-        }
         let clock = Clock::start();
         let spawned_unix_ms = clock::unix_ms();
-        let spawned = pair
-            .spawn(command)
+        let spawned = waiting
+            .start(&companion::environment(hook))
             .map_err(|error| program.exec_error(&error))?;
         let pty = Pty::new(spawned).map_err(of_pty)?;
 
@@ -489,18 +515,25 @@ impl Driver {
     }
 
     /// Passes a signal on; from now on the child has its grace to end.
+    ///
+    /// A hangup is told once, though it comes to us by the kernel, by the shell and as the end of input: for the
+    /// second one a program may have no handler any more, and would not get to finish what it does at the first.
     fn pass_on(&mut self, signal: Signal) {
+        let until = Clock::instant() + GRACE;
+        let ending = self.ending.get_or_insert(Ending {
+            signal,
+            until,
+            killed: false,
+            hung_up: false,
+        });
+        if signal == Signal::Hup && std::mem::replace(&mut ending.hung_up, true) {
+            return;
+        }
         self.handle(&Event::Signal(signal));
         self.pty.signal(signals::number(signal));
         // A stopped child would not see it.
         self.pty.signal(Number::CONT);
         self.pty.resume();
-        let until = Clock::instant() + grace(signal);
-        self.ending.get_or_insert(Ending {
-            signal,
-            until,
-            killed: false,
-        });
     }
 
     /// Hands the terminal's size on where it has changed.
@@ -578,6 +611,9 @@ impl Driver {
         while left > 0 && !self.child_eof && Clock::instant() < until {
             if self.to_tty.is_full() {
                 self.flush().await?;
+                if self.to_tty.is_full() {
+                    break;
+                }
                 until = Clock::instant() + STALL;
             }
             match tokio::time::timeout(quiet, self.pty.readable()).await {
@@ -594,14 +630,19 @@ impl Driver {
         !self.tty_gone && (!self.background || self.ending.is_some())
     }
 
-    /// Writes what is queued for the terminal; gives up when it takes nothing for [`STALL`].
+    /// Writes what is queued for the terminal; what it takes nothing of for [`STALL`] stays queued.
     async fn flush(&mut self) -> io::Result<()> {
         while !self.to_tty.is_empty() && self.may_write_tty() {
-            match tokio::time::timeout(STALL, self.tty.writable()).await {
-                Err(_elapsed) => self.to_tty.clear(),
-                Ok(ready) => ready?,
+            let patient = self.exited.is_some() && self.ending.is_none();
+            tokio::select! {
+                biased;
+                got = self.signals.next(), if patient => self.on_late_signal(got),
+                ok = self.tty.writable() => {
+                    ok?;
+                    self.write_tty();
+                }
+                () = tokio::time::sleep(STALL), if !patient => break,
             }
-            self.write_tty();
         }
         Ok(())
     }

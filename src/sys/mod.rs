@@ -20,6 +20,7 @@ mod pty;
 mod recorder;
 mod sessions;
 mod signals;
+mod standard;
 mod transcript;
 mod tty;
 
@@ -229,6 +230,13 @@ fn is_nested(value: &OsStr, own_tty: Option<&OsStr>) -> bool {
 fn become_program(settings: &Settings, program: &program::Found, args: &[OsString]) -> LaunchError {
     let mut command = program.command(args);
     command.envs(watchdog_env(settings));
+    let as_they_were = || {
+        standard::close_again();
+        Ok(())
+    };
+    // SAFETY: the closure closes descriptors that nobody uses.
+    #[expect(unsafe_code, reason = "the descriptors are to go right before exec")]
+    let command = unsafe { command.pre_exec(as_they_were) };
     program.exec_error(&command.exec())
 }
 

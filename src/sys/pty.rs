@@ -22,7 +22,7 @@ use rustix::termios::{
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use super::monitor;
+use super::monitor::{Change, Monitor};
 use super::tty::watch;
 use crate::supervisor::session::{ExitKind, PtyState};
 
@@ -57,23 +57,41 @@ impl Pair {
         &self.name
     }
 
-    /// Starts the child in a session whose terminal this is. Tells the child's process, or why there is
-    /// none. To be called while this process has one thread.
-    pub(super) fn spawn(self, command: Command) -> io::Result<Spawned> {
+    /// Has a monitor made that waits for the word to start `command` on the pty. To be called while this
+    /// process has one thread.
+    pub(super) fn fork(self, command: Command) -> io::Result<Waiting> {
         let Self { master, slave, .. } = self;
-        let (report, reporter) = io::pipe()?;
-        let leader = monitor::fork(command, slave, reporter.into())?;
-        match monitor::read_report(report) {
-            Ok(child) => Ok(Spawned {
-                master,
-                leader,
-                child,
-            }),
-            Err(error) => {
-                waitid(WaitId::Pid(leader), WaitIdOptions::EXITED)?;
-                Err(error)
-            }
-        }
+        let monitor = Monitor::fork(command, slave)?;
+        Ok(Waiting { master, monitor })
+    }
+}
+
+/// A pair whose child waits for the word to start.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    master: OwnedFd,
+    monitor: Monitor,
+}
+
+impl Waiting {
+    /// Gives the pty these attributes and this size: the terminal's may have changed.
+    pub(super) fn settle(&self, termios: &Termios, size: Winsize) -> io::Result<()> {
+        tcsetattr(&self.master, OptionalActions::Now, termios)?;
+        Ok(tcsetwinsize(&self.master, size)?)
+    }
+
+    /// Starts the child, with these changes to our environment.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none.
+    pub(super) fn start(self, environment: &[Change]) -> io::Result<Spawned> {
+        let (leader, child) = self.monitor.start(environment)?;
+        Ok(Spawned {
+            master: self.master,
+            leader,
+            child,
+        })
     }
 }
 

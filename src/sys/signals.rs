@@ -22,31 +22,38 @@ pub(super) enum Got {
 
 /// All signals that we take. What arrives between two calls of [`Signals::next`] is not lost; several of a
 /// kind may be told as one.
+///
+/// What asks for an end or a stop is left alone where it is ignored, as after `nohup`: whoever started us
+/// wants it ignored, and the child inherits that from us, as it would have from them.
 #[derive(Debug)]
 pub(super) struct Signals {
     winch: Stream,
     child: Stream,
     cont: Stream,
-    term: Stream,
-    hup: Stream,
-    int: Stream,
-    quit: Stream,
-    tstp: Stream,
+    term: Option<Stream>,
+    hup: Option<Stream>,
+    int: Option<Stream>,
+    quit: Option<Stream>,
+    tstp: Option<Stream>,
 }
 
 impl Signals {
     /// Takes over the signals, within the current runtime.
     pub(super) fn register() -> io::Result<Self> {
-        let other = |number: Number| signal(SignalKind::from_raw(number.as_raw()));
+        let take = |number: Number| signal(SignalKind::from_raw(number.as_raw()));
+        let unless_ignored = |number: Number| {
+            let wanted = !is_ignored(number);
+            wanted.then(|| take(number)).transpose()
+        };
         Ok(Self {
-            winch: signal(SignalKind::window_change())?,
-            child: signal(SignalKind::child())?,
-            cont: other(Number::CONT)?,
-            term: signal(SignalKind::terminate())?,
-            hup: signal(SignalKind::hangup())?,
-            int: signal(SignalKind::interrupt())?,
-            quit: signal(SignalKind::quit())?,
-            tstp: other(Number::TSTP)?,
+            winch: take(Number::WINCH)?,
+            child: take(Number::CHILD)?,
+            cont: take(Number::CONT)?,
+            term: unless_ignored(Number::TERM)?,
+            hup: unless_ignored(Number::HUP)?,
+            int: unless_ignored(Number::INT)?,
+            quit: unless_ignored(Number::QUIT)?,
+            tstp: unless_ignored(Number::TSTP)?,
         })
     }
 
@@ -55,11 +62,11 @@ impl Signals {
     pub(super) async fn next(&mut self) -> Got {
         tokio::select! {
             biased;
-            _ = self.term.recv() => Got::Asked(Signal::Term),
-            _ = self.hup.recv() => Got::Asked(Signal::Hup),
-            _ = self.int.recv() => Got::Asked(Signal::Int),
-            _ = self.quit.recv() => Got::Asked(Signal::Quit),
-            _ = self.tstp.recv() => Got::Asked(Signal::Tstp),
+            () = told(&mut self.term) => Got::Asked(Signal::Term),
+            () = told(&mut self.hup) => Got::Asked(Signal::Hup),
+            () = told(&mut self.int) => Got::Asked(Signal::Int),
+            () = told(&mut self.quit) => Got::Asked(Signal::Quit),
+            () = told(&mut self.tstp) => Got::Asked(Signal::Tstp),
             _ = self.winch.recv() => Got::Winch,
             _ = self.child.recv() => Got::Child,
             _ = self.cont.recv() => Got::Cont,
@@ -67,23 +74,23 @@ impl Signals {
     }
 }
 
-/// What they do in a program that has just begun: in a fork of ours, whose handlers would tell us.
-pub(super) fn reset() {
-    for number in [
-        Number::WINCH,
-        Number::CHILD,
-        Number::CONT,
-        Number::TERM,
-        Number::HUP,
-        Number::INT,
-        Number::QUIT,
-        Number::TSTP,
-    ] {
-        // SAFETY: the default action is valid for each of them.
-        #[expect(unsafe_code, reason = "there is no safe call for it")]
-        unsafe {
-            libc::signal(number.as_raw(), libc::SIG_DFL);
-        }
+/// Waits for a signal that may not be ours.
+async fn told(stream: &mut Option<Stream>) {
+    match stream {
+        Some(stream) => drop(stream.recv().await),
+        None => std::future::pending().await,
+    }
+}
+
+/// Is it ignored so far?
+fn is_ignored(number: Number) -> bool {
+    let mut now = std::mem::MaybeUninit::<libc::sigaction>::uninit();
+    // SAFETY: the new action is null, so nothing changes, and the old one is written to where there is
+    // room for it; it is only read where the call says that it was written.
+    #[expect(unsafe_code, reason = "there is no safe call for it")]
+    unsafe {
+        libc::sigaction(number.as_raw(), std::ptr::null(), now.as_mut_ptr()) == 0
+            && now.assume_init().sa_sigaction == libc::SIG_IGN
     }
 }
 

@@ -64,6 +64,11 @@ pub(super) fn open() -> io::Result<OwnedFd> {
     )?)
 }
 
+/// The terminal's attributes and its size, as they are.
+pub(super) fn look(terminal: impl AsFd) -> io::Result<(Termios, Winsize)> {
+    Ok((tcgetattr(&terminal)?, tcgetwinsize(&terminal)?))
+}
+
 /// Sets back the attributes from before raw mode, if it is on. Safe to call at any time, any number of
 /// times; errors are ignored, for there is nobody left to tell.
 pub(super) fn leave_raw() {

@@ -8,16 +8,16 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
-use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{Mode, OFlags, open};
 use rustix::process::{Pid, Signal, ioctl_tiocsctty, kill_process, setsid, test_kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Winsize, tcsetwinsize};
+use rustix::termios::{Termios, Winsize, tcgetattr, tcsetwinsize};
 
 /// How long anything may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -43,6 +43,36 @@ pub(crate) fn wrapped(program: impl AsRef<OsStr>) -> Command {
     settled(Command::new(CLAUDE_RETRY), program.as_ref())
 }
 
+/// A shell script as the CLI; `$0` is `sh`, then the arguments.
+pub(crate) fn script(mut command: Command, script: &str, args: &[&str]) -> Command {
+    command.args(["-c", script, "sh"]).args(args);
+    command
+}
+
+/// Has the command run one function of this very test program, one that returns at once where `variable`
+/// is not set: a child in Rust. Its words stand between those of the test runner.
+pub(crate) fn ourselves(
+    command: impl FnOnce(PathBuf) -> Command,
+    function: &str,
+    (variable, value): (&str, &str),
+) -> Command {
+    let program = std::env::current_exe().expect("this program");
+    let mut command = command(program);
+    command
+        .args([function, "--exact", "--nocapture", "--quiet"])
+        .env(variable, value);
+    command
+}
+
+/// Ends a child in Rust before the test runner says how long it took.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "there is no terminal to put right"
+)]
+pub(crate) fn end(code: i32) -> ! {
+    std::process::exit(code)
+}
+
 /// The same environment for both: no settings but these.
 pub(crate) fn settled(mut command: Command, program: &OsStr) -> Command {
     for (name, _) in std::env::vars_os() {
@@ -60,20 +90,15 @@ pub(crate) fn settled(mut command: Command, program: &OsStr) -> Command {
     command
 }
 
-/// A process in a terminal.
-pub(crate) struct Terminal {
-    child: Child,
+/// A terminal that nothing runs in yet.
+pub(crate) struct Idle {
     master: File,
-    chunks: Receiver<Vec<u8>>,
-    seen: Vec<u8>,
-    /// What [`Terminal::expect`] has found so far ends here.
-    mark: usize,
-    deadline: Instant,
+    slave: OwnedFd,
 }
 
-impl Terminal {
-    /// Starts the command as the leader of a session on a terminal of [`SIZE`].
-    pub(crate) fn start(mut command: Command) -> Self {
+impl Idle {
+    /// A terminal of [`SIZE`].
+    pub(crate) fn open() -> Self {
         let master =
             openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).expect("a pty");
         grantpt(&master).expect("its other side");
@@ -82,6 +107,35 @@ impl Terminal {
         let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
         let slave: OwnedFd = open(name.as_c_str(), flags, Mode::empty()).expect("its other side");
         tcsetwinsize(&slave, SIZE).expect("its size");
+        Self {
+            master: File::from(master),
+            slave,
+        }
+    }
+
+    /// The description that the command will have as stdin, stdout and stderr, as a shell has it too.
+    /// While it is open there is no end of output.
+    pub(crate) fn shared(&self) -> OwnedFd {
+        self.slave.try_clone().expect("a copy")
+    }
+
+    /// Typed before anything runs.
+    pub(crate) fn type_ahead(&mut self, bytes: &[u8]) {
+        self.master
+            .write_all(bytes)
+            .expect("the terminal takes input");
+    }
+
+    /// Starts the command as the leader of a session on it.
+    pub(crate) fn start(self, command: Command) -> Terminal {
+        let mut terminal = self.start_stalled(command);
+        terminal.flow();
+        terminal
+    }
+
+    /// The same on a terminal that takes no output until [`Terminal::flow`].
+    pub(crate) fn start_stalled(self, mut command: Command) -> Terminal {
+        let Self { master, slave } = self;
         command
             .stdin(slave.try_clone().expect("a copy"))
             .stdout(slave.try_clone().expect("a copy"))
@@ -101,9 +155,44 @@ impl Terminal {
             .expect("the command");
         drop(command);
 
-        let master = File::from(master);
         let (sender, chunks) = channel();
-        let mut reader = master.try_clone().expect("a copy");
+        Terminal {
+            child,
+            master,
+            chunks,
+            sender: Some(sender),
+            seen: Vec::new(),
+            mark: 0,
+            deadline: Instant::now() + PATIENCE,
+        }
+    }
+}
+
+/// A process in a terminal.
+pub(crate) struct Terminal {
+    child: Child,
+    master: File,
+    chunks: Receiver<Vec<u8>>,
+    /// Until the reader has it.
+    sender: Option<Sender<Vec<u8>>>,
+    seen: Vec<u8>,
+    /// What [`Terminal::expect`] has found so far ends here.
+    mark: usize,
+    deadline: Instant,
+}
+
+impl Terminal {
+    /// Starts the command as the leader of a session on a terminal of [`SIZE`].
+    pub(crate) fn start(command: Command) -> Self {
+        Idle::open().start(command)
+    }
+
+    /// Takes output from now on.
+    pub(crate) fn flow(&mut self) {
+        let Some(sender) = self.sender.take() else {
+            return;
+        };
+        let mut reader = self.master.try_clone().expect("a copy");
         std::thread::spawn(move || {
             let mut buffer = vec![0; 65536];
             // The end of it is an error on Linux.
@@ -113,15 +202,11 @@ impl Terminal {
                 }
             }
         });
-        let deadline = Instant::now() + PATIENCE;
-        Self {
-            child,
-            master,
-            chunks,
-            seen: Vec::new(),
-            mark: 0,
-            deadline,
-        }
+    }
+
+    /// The terminal's attributes, as they are now.
+    pub(crate) fn attributes(&self) -> Termios {
+        tcgetattr(&self.master).expect("its attributes")
     }
 
     /// The process that was started.
@@ -164,6 +249,11 @@ impl Terminal {
         String::from_utf8_lossy(&self.seen[from..self.mark])
             .trim()
             .to_owned()
+    }
+
+    /// All output so far, up to what was expected last.
+    pub(crate) fn shown(&self) -> &[u8] {
+        &self.seen[..self.mark]
     }
 
     /// Waits for the end; gives all output and the status.
@@ -235,11 +325,28 @@ pub(crate) fn kill(pid: &str, signal: Signal) {
     kill_process(number(pid), signal).expect("the process is there");
 }
 
+/// Ends a process that may have ended.
+pub(crate) fn kill_if_there(pid: &str) {
+    let _ = kill_process(number(pid), Signal::KILL);
+}
+
 /// Waits until this process has ended.
 pub(crate) fn gone(pid: &str) {
     let deadline = Instant::now() + PATIENCE;
     while lives(pid) {
         assert!(Instant::now() < deadline, "{pid} lives on");
+        std::thread::yield_now();
+    }
+}
+
+/// Waits until this process is in a state, as `/proc` has it: `T` is stopped.
+pub(crate) fn until(pid: &str, state: &str) {
+    let deadline = Instant::now() + PATIENCE;
+    let state = format!(") {state} ");
+    let stat =
+        || std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("this test reads /proc");
+    while !stat().contains(&state) {
+        assert!(Instant::now() < deadline, "{pid} does not get there");
         std::thread::yield_now();
     }
 }
@@ -252,4 +359,10 @@ fn lives(pid: &str) -> bool {
 
 fn number(pid: &str) -> Pid {
     pid.parse().ok().and_then(Pid::from_raw).expect("a process")
+}
+
+/// How a shell tells it: the code, or 128 and the signal's number.
+pub(crate) fn shell_code(status: ExitStatus) -> i32 {
+    let signal = status.signal().map(|number| 128 + number);
+    status.code().or(signal).expect("an end")
 }
