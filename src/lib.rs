@@ -10,6 +10,7 @@ pub mod cli;
 pub mod config;
 pub mod ctl;
 pub mod error;
+pub(crate) mod fault;
 pub mod supervisor;
 pub mod sys;
 pub mod term;

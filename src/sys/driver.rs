@@ -9,6 +9,7 @@
 //!
 //! Nothing wakes the loop but a descriptor, a signal, or a deadline that the session asked for.
 
+mod failing;
 mod looking;
 mod stopping;
 
@@ -72,6 +73,7 @@ pub(super) fn run(
     traits: TerminalTraits,
     recorder: &mut Option<Recorder>,
 ) -> Result<ExitKind, LaunchError> {
+    crate::fault::arm();
     guarded::install_panic_hook();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
@@ -80,6 +82,7 @@ pub(super) fn run(
     let runtime = runtime.map_err(|error| LaunchError::own("start the event loop", &error))?;
     let _context = runtime.enter();
     let mut driver = Driver::start(settings, program, args, terminal, traits, recorder)?;
+    crate::fault::point("uncaught");
 
     let end = guarded::catch(|| runtime.block_on(driver.run()));
     let end = end.unwrap_or_else(|failure| Err(io::Error::other(failure)));
@@ -137,6 +140,8 @@ struct Driver {
     child_stopped: bool,
     ending: Option<Ending>,
     exited: Option<ExitKind>,
+    /// The child has a size that is not the terminal's, until then.
+    nudged: Option<Instant>,
     /// Deadlines since anything else happened.
     idle_deadlines: u32,
 }
@@ -207,7 +212,7 @@ impl Driver {
             log.append(&json!({ "event": "no-retry-after", "reason": reason }));
         }
         if companion.is_some() || debug.is_some() {
-            tokio::spawn(async { private::sweep() });
+            guarded::spawn(async { private::sweep() });
         }
         let locator = (settings.transcript == TranscriptMode::Auto)
             .then(|| Locator::of_child(pty.child(), pty.session(), spawned_unix_ms))
@@ -242,6 +247,7 @@ impl Driver {
             child_stopped: false,
             ending: None,
             exited: None,
+            nudged: None,
             idle_deadlines: 0,
         })
     }
@@ -255,6 +261,7 @@ impl Driver {
                 break kind;
             }
             let ready = self.ready().await?;
+            crate::fault::point("driver");
             self.idle_deadlines = if matches!(ready, Ready::Time) {
                 self.idle_deadlines + 1
             } else {
@@ -324,11 +331,12 @@ impl Driver {
         let session = self.session.next_deadline().filter(|_| !self.background);
         let session = session.and_then(|elapsed| self.clock.instant_of(elapsed));
         let ending = self.ending.as_ref().map(|ending| ending.until);
-        session.into_iter().chain(ending).min()
+        session.into_iter().chain(ending).chain(self.nudged).min()
     }
 
     fn on_time(&mut self) {
         let now = Clock::instant();
+        self.end_nudge(now);
         if let Some(ending) = &mut self.ending
             && ending.until <= now
         {
@@ -357,10 +365,12 @@ impl Driver {
         let Some(companion) = &mut self.companion else {
             return;
         };
-        match companion.sort(heard, self.pty.child(), self.pty.session()) {
-            Some(News::Event(id, event)) => self.handle(&Event::Hook(id, event)),
-            Some(News::Gone(id)) => self.handle(&Event::HookGone(id)),
-            None => {}
+        let (child, session) = (self.pty.child(), self.pty.session());
+        match guarded::catch(|| companion.sort(heard, child, session)) {
+            Ok(Some(News::Event(id, event))) => self.handle(&Event::Hook(id, event)),
+            Ok(Some(News::Gone(id))) => self.handle(&Event::HookGone(id)),
+            Ok(None) => {}
+            Err(failure) => self.lose_companion(&failure),
         }
     }
 
@@ -375,9 +385,7 @@ impl Driver {
             }
             Ok(n) => {
                 self.handle(&Event::ChildOutput(&buffer[..n]));
-                if let Some(debug) = &mut self.debug {
-                    debug.keep_short(Clock::instant());
-                }
+                self.keep_debug_short();
             }
             Err(_) => {}
         }
@@ -471,7 +479,7 @@ impl Driver {
     fn update_size(&mut self) {
         let Ok(size) = self.tty.winsize() else { return };
         if !tty::same_size(size, self.size) && self.pty.resize(size).is_ok() {
-            self.size = size;
+            (self.size, self.nudged) = (size, None);
             self.handle(&Event::Resize(tty::session_size(size)));
         }
     }
@@ -518,21 +526,8 @@ impl Driver {
         if let Some(recorder) = &mut self.recorder {
             recorder.guarded(|recorder| recorder.note(event, &self.outbox.child));
         }
-        if self.tty_gone {
-            self.outbox.tty.clear();
-        }
-        self.to_tty.push(&mut self.outbox.tty);
-        self.to_child.push(&mut self.outbox.child);
+        self.send();
         self.note_failure();
-    }
-
-    /// The session has failed: nobody would answer the hooks any more, so who waits is let go.
-    fn note_failure(&mut self) {
-        if let Some(failure) = self.session.take_failure() {
-            self.companion = None;
-            self.log
-                .append(&json!({ "event": "failed", "error": failure }));
-        }
     }
 
     /// Reads what the child has written, until the end or until it has been quiet for so long.

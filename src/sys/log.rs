@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
+use super::guarded;
 use super::plain_file::open_to_read;
 
 /// A file of this size is rotated.
@@ -38,12 +39,15 @@ impl Log {
         let Some(path) = self.path.clone() else {
             return;
         };
-        if self.try_append(&path, record).is_err() {
+        // A panic loses the record too, and no more than that.
+        let appended = guarded::catch(|| self.try_append(&path, record));
+        if !matches!(appended, Ok(Ok(()))) {
             self.file = None;
         }
     }
 
     fn try_append(&mut self, path: &Path, record: &Value) -> io::Result<()> {
+        crate::fault::point("log");
         let mut line = serde_json::to_vec(&with_time(record))?;
         line.push(b'\n');
         let mut file = match self.file.take() {

@@ -100,6 +100,7 @@ impl Locator {
 
     /// Reads the last turn of the transcript that is named, or looks for it; and what the CLI says of itself.
     pub fn look(&self, named: Option<&Path>) -> (Report, Status) {
+        crate::fault::point("locator");
         // The status first: a turn that begins in between is in neither, or in the transcript.
         let session = self.session();
         let status = session

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 
 use super::Size;
 use super::bar::{self, Glyph, Model};
+use super::leftovers::Leftovers;
 use super::restore;
 use super::scan::Scanner;
 use super::screen::Screen;
@@ -151,6 +152,16 @@ impl Compositor {
         }
     }
 
+    /// Takes the row off alone, as before the child's next byte.
+    pub fn uncover(&mut self, tty: &mut Vec<u8>) {
+        self.undraw(tty);
+    }
+
+    /// What the child has on, for who goes on without us.
+    pub fn leftovers(&self) -> Leftovers {
+        Leftovers::new(self.shadow.modes().clone(), *self.shadow.pen())
+    }
+
     /// The terminal has another size (SIGWINCH). It has moved what it showed already, a bar too:
     /// that is not taken off, the child's own repaint covers it.
     pub fn resize(&mut self, size: Size) {
@@ -246,6 +257,7 @@ impl Compositor {
     /// The way out: takes the bar off, and undoes every mode that the child left on. Writes nothing
     /// where there is nothing to undo.
     pub fn restore(&mut self, tty: &mut Vec<u8>) {
+        crate::fault::point("restore");
         self.undraw(tty);
         let mut bytes = Vec::new();
         if !self.scanner.at_boundary() {

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::super::guarded;
+
 /// So much waits to be written at most.
 const QUEUE: usize = 8 * 1024 * 1024;
 /// For so long is the disk waited for at the end.
@@ -44,12 +46,15 @@ impl Sink {
         std::thread::Builder::new()
             .name("recorder".into())
             .spawn(move || {
-                let all = to_write.iter().try_for_each(|text| {
-                    let written = file.write_all(text.as_bytes());
-                    left.fetch_sub(text.len(), Ordering::Relaxed);
-                    written
+                let all = guarded::catch(|| {
+                    to_write.iter().try_for_each(|text| {
+                        crate::fault::point("recorder-thread");
+                        let written = file.write_all(text.as_bytes());
+                        left.fetch_sub(text.len(), Ordering::Relaxed);
+                        written
+                    })
                 });
-                let _ = ended.send(all);
+                let _ = ended.send(all.unwrap_or_else(|failure| Err(io::Error::other(failure))));
             })?;
         Ok(Self {
             texts,

@@ -1,0 +1,66 @@
+//! Fault points: places where a test makes this program fail, to see what a fault of ours does to a session.
+//!
+//! `CLAUDE_RETRY_FAULT=NAME:N:FILE` makes the `N`th pass (from 1) of the point `NAME` panic that comes once `FILE`
+//! is there. Only builds with debug assertions have them; in a release a point is nothing.
+//!
+//! A point may stand in the layers that know no file: they only say where they are.
+
+#[cfg(debug_assertions)]
+mod armed {
+    use std::ffi::OsString;
+    use std::os::unix::ffi::{OsStrExt, OsStringExt};
+    use std::path::PathBuf;
+    use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// The one that was asked for.
+    static FAULT: OnceLock<Fault> = OnceLock::new();
+
+    struct Fault {
+        point: Vec<u8>,
+        left: AtomicUsize,
+        file: PathBuf,
+    }
+
+    /// Reads what was asked for; to be called where a session begins.
+    pub(crate) fn arm() {
+        if let Some(fault) = std::env::var_os("CLAUDE_RETRY_FAULT").and_then(|text| parse(&text)) {
+            let _ = FAULT.set(fault);
+        }
+    }
+
+    fn parse(text: &OsString) -> Option<Fault> {
+        let mut parts = text.as_bytes().splitn(3, |&byte| byte == b':');
+        let (point, count, file) = (parts.next()?, parts.next()?, parts.next()?);
+        let count = str::from_utf8(count).ok()?.parse().ok()?;
+        Some(Fault {
+            point: point.to_vec(),
+            left: AtomicUsize::new(count),
+            file: OsString::from_vec(file.to_vec()).into(),
+        })
+    }
+
+    /// Panics here, if it was asked for. Once only: what puts things right may pass the same point.
+    pub(crate) fn point(name: &'static str) {
+        let Some(fault) = FAULT.get().filter(|fault| fault.point == name.as_bytes()) else {
+            return;
+        };
+        if fault.left.load(Ordering::Relaxed) > 0 && fault.file.exists() {
+            let before = fault.left.fetch_sub(1, Ordering::Relaxed);
+            assert!(before != 1, "a fault at the point {name}");
+        }
+    }
+}
+
+#[cfg(debug_assertions)]
+pub(crate) use armed::{arm, point};
+
+/// Nothing.
+#[cfg(not(debug_assertions))]
+pub(crate) fn arm() {}
+
+/// Nothing.
+#[cfg(not(debug_assertions))]
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "it is nothing")]
+pub(crate) fn point(_name: &'static str) {}
