@@ -1,7 +1,7 @@
 //! Fault points: places where a test makes this program fail, to see what a fault of ours does to a session.
 //!
 //! `CLAUDE_RETRY_FAULT=NAME:N:FILE` makes the `N`th pass (from 1) of the point `NAME` panic that comes once `FILE`
-//! is there. Only builds with debug assertions have them; in a release a point is nothing.
+//! is there; a comma separates several. Only builds with debug assertions have them; in a release a point is nothing.
 //!
 //! A point may stand in the layers that know no file: they only say where they are.
 
@@ -13,8 +13,8 @@ mod armed {
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    /// The one that was asked for.
-    static FAULT: OnceLock<Fault> = OnceLock::new();
+    /// What was asked for.
+    static FAULTS: OnceLock<Vec<Fault>> = OnceLock::new();
 
     struct Fault {
         point: Vec<u8>,
@@ -24,13 +24,13 @@ mod armed {
 
     /// Reads what was asked for; to be called where a session begins.
     pub(crate) fn arm() {
-        if let Some(fault) = std::env::var_os("CLAUDE_RETRY_FAULT").and_then(|text| parse(&text)) {
-            let _ = FAULT.set(fault);
-        }
+        let text = std::env::var_os("CLAUDE_RETRY_FAULT").unwrap_or_default();
+        let faults = text.as_bytes().split(|&byte| byte == b',');
+        let _ = FAULTS.set(faults.filter_map(parse).collect());
     }
 
-    fn parse(text: &OsString) -> Option<Fault> {
-        let mut parts = text.as_bytes().splitn(3, |&byte| byte == b':');
+    fn parse(text: &[u8]) -> Option<Fault> {
+        let mut parts = text.splitn(3, |&byte| byte == b':');
         let (point, count, file) = (parts.next()?, parts.next()?, parts.next()?);
         let count = str::from_utf8(count).ok()?.parse().ok()?;
         Some(Fault {
@@ -42,7 +42,8 @@ mod armed {
 
     /// Panics here, if it was asked for. Once only: what puts things right may pass the same point.
     pub(crate) fn point(name: &'static str) {
-        let Some(fault) = FAULT.get().filter(|fault| fault.point == name.as_bytes()) else {
+        let mut faults = FAULTS.get().into_iter().flatten();
+        let Some(fault) = faults.find(|fault| fault.point == name.as_bytes()) else {
             return;
         };
         if fault.left.load(Ordering::Relaxed) > 0 && fault.file.exists() {

@@ -31,12 +31,19 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
     if let Some(code) = sys::monitor(&args) {
         return code;
     }
-    execute(args).unwrap_or_else(|error| {
-        // It may name a path or a value of anybody's.
-        eprintln!("claude-retry: {}", shown(&error.to_string()));
-        ExitCode::from(error.exit_code())
-    })
+    let ended = std::panic::catch_unwind(move || {
+        execute(args).unwrap_or_else(|error| {
+            // It may name a path or a value of anybody's.
+            eprintln!("claude-retry: {}", shown(&error.to_string()));
+            ExitCode::from(error.exit_code())
+        })
+    });
+    // A panic has said what it was, and the way here has put the terminal right.
+    ended.unwrap_or(ExitCode::from(OWN_FAULT))
 }
+
+/// The exit code of a failure of our own.
+const OWN_FAULT: u8 = 125;
 
 /// A message without control characters; some have more than one line.
 fn shown(text: &str) -> String {

@@ -22,8 +22,8 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 
-use super::ids::{led_by, session_of};
 use super::guarded;
+use super::ids::{led_by, session_of};
 use super::private::{self, Folder, places};
 use crate::supervisor::hook::{
     Answer, Call, Happened, HookEvent, HookId, SOCKET_VAR, plugin_hooks,

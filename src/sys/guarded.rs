@@ -398,7 +398,11 @@ mod tests {
         for (event, tty, child) in [
             (Event::ChildOutput(b"out"), "<uncovered>out", "<kept>"),
             (Event::UserInput(b"in"), "<off>", "<kept>in"),
-            (Event::Resize(crate::term::Size::new(1, 1)), "<off>", "<kept>"),
+            (
+                Event::Resize(crate::term::Size::new(1, 1)),
+                "<off>",
+                "<kept>",
+            ),
         ] {
             let mut out = Outbox::default();
             let covered = || Covered {
@@ -416,7 +420,10 @@ mod tests {
             let (mut out, mut guarded) = (Outbox::default(), Guarded::new(covered));
             guarded.fail("elsewhere".into());
             assert!(guarded.take_failure(&mut out).is_some());
-            assert_eq!((&out.tty[..], &out.child[..]), (&b"<off>"[..], &b"<kept>"[..]));
+            assert_eq!(
+                (&out.tty[..], &out.child[..]),
+                (&b"<off>"[..], &b"<kept>"[..])
+            );
         }
     }
 
@@ -459,8 +466,14 @@ mod tests {
         assert_eq!(undone(true, b"", Event::Resumed), "\x1b[?1000h");
         // Nobody knows: only for who could not do it himself.
         let resort = String::from_utf8_lossy(LAST_RESORT);
-        assert_eq!(undone(false, b"", Event::ChildExited(ExitKind::Killed(9))), resort);
-        assert_eq!(undone(false, b"", Event::ChildExited(ExitKind::Code(0))), "");
+        assert_eq!(
+            undone(false, b"", Event::ChildExited(ExitKind::Killed(9))),
+            resort
+        );
+        assert_eq!(
+            undone(false, b"", Event::ChildExited(ExitKind::Code(0))),
+            ""
+        );
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use rustix::fs::{Mode, OFlags, fstat, open as open_file};
 use rustix::termios::{
@@ -67,7 +67,13 @@ pub(super) fn open() -> io::Result<OwnedFd> {
 /// Sets back the attributes from before raw mode, if it is on. Safe to call at any time, any number of
 /// times; errors are ignored, for there is nobody left to tell.
 pub(super) fn leave_raw() {
-    if let Some(Before { terminal, termios }) = before().take() {
+    let mut before = match BEFORE.try_lock() {
+        Ok(before) => before,
+        Err(TryLockError::Poisoned(before)) => before.into_inner(),
+        // A panic right where it is held: the way out comes here again.
+        Err(TryLockError::WouldBlock) => return,
+    };
+    if let Some(Before { terminal, termios }) = before.take() {
         let _ = tcsetattr(&terminal, OptionalActions::Now, &termios);
     }
 }
@@ -108,16 +114,16 @@ impl Tty {
     pub(super) fn enter_raw(&self) -> io::Result<()> {
         let mut before = before();
         let terminal = self.fd.get_ref();
-        let termios = match before.take() {
-            Some(Before { termios, .. }) => termios,
-            None => tcgetattr(terminal)?,
-        };
-        let kept = Before {
-            terminal: terminal.try_clone()?,
-            termios,
+        // Kept before it is changed: what fails in between is put right too.
+        let kept = match &mut *before {
+            Some(kept) => kept,
+            none => none.insert(Before {
+                terminal: terminal.try_clone()?,
+                termios: tcgetattr(terminal)?,
+            }),
         };
         tcsetattr(terminal, OptionalActions::Now, &raw(&kept.termios))?;
-        *before = Some(kept);
+        crate::fault::point("raw");
         Ok(())
     }
 

@@ -51,7 +51,9 @@ impl Leftovers {
                 } => *pen = Pen::default(),
                 Token::Osc(data) => {
                     if let Some(rest) = data.strip_prefix(b"8;") {
-                        pen.link = rest.iter().position(|&byte| byte == b';')
+                        pen.link = rest
+                            .iter()
+                            .position(|&byte| byte == b';')
                             .is_some_and(|at| at + 1 < rest.len());
                     }
                 }

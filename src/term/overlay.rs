@@ -146,6 +146,7 @@ impl Compositor {
 
     /// Takes the bar off now and puts the child's title back; what is wanted stays wanted.
     pub fn hide(&mut self, tty: &mut Vec<u8>) {
+        crate::fault::point("hide");
         self.undraw(tty);
         if self.scanner.at_boundary() {
             self.put_title_back(tty);

@@ -11,7 +11,7 @@ use super::Driver;
 
 /// For so long has the child another size, so that it draws anew: a program that looks at its size only some time
 /// after the signal must see it.
-const NUDGE: Duration = Duration::from_millis(100);
+const NUDGE: Duration = Duration::from_millis(250);
 
 impl Driver {
     /// The session has failed: nobody would answer the hooks any more, so who waits is let go.

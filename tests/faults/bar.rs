@@ -1,0 +1,61 @@
+//! While a turn has failed: nobody types, and a bar that stands is taken off.
+
+use crate::stage::{Play, Stage};
+use crate::terminal::Exit;
+
+const BAR: &str = "retry 1/";
+const ERROR: &str = "API Error: Server is temporarily limiting requests";
+
+/// The user leaves the stand-in, so the keys reach it; nothing was typed by us.
+#[track_caller]
+fn leaves(stage: &Stage, point: &str) {
+    stage.types("\x03");
+    stage.shows("Press Ctrl-C again");
+    stage.types("\x03");
+    stage.shows("You left the demo.");
+    assert_eq!(stage.ends(), Exit::Code(0), "{point}");
+    for event in ["typing", "resumed"] {
+        assert!(stage.log.events(event).is_empty(), "{point}: {event}");
+    }
+}
+
+#[test]
+fn a_failure_before_there_is_a_bar_ends_the_supervisor_alone() {
+    let points = ["locator", "transcript", "verdict", "bar"];
+    // Its story takes its time: all of them at once.
+    let stages = points.map(|point| Play::stand_in().fault_at_once(&[(point, 1)]).start());
+    for (point, stage) in points.into_iter().zip(stages) {
+        stage.shows(ERROR);
+        stage.fails_at(point);
+        assert!(!stage.terminal.screen().shows(BAR), "{point}");
+        leaves(&stage, point);
+    }
+}
+
+#[test]
+fn a_bar_that_stands_is_taken_off() {
+    let points = ["bar", "keys", "banner", "shadow", "scan"];
+    let stages = points.map(|point| Play::stand_in().fault(&[(point, 1)]).start());
+    for (point, stage) in points.into_iter().zip(stages) {
+        stage.shows(BAR);
+        stage.strike();
+        // Drawn by the stand-in, and taken back, so that all the readers pass.
+        stage.types("x");
+        stage.fails_at(point);
+        stage.shows_no_more(BAR);
+        assert!(stage.terminal.screen().shows(ERROR), "{point}");
+        stage.types("\x7f");
+        leaves(&stage, point);
+    }
+}
+
+#[test]
+fn a_bar_that_cannot_be_taken_off_is_drawn_over_by_the_child() {
+    let stage = Play::stand_in().fault(&[("bar", 1), ("hide", 1)]).start();
+    stage.shows(BAR);
+    stage.strike();
+    stage.fails_at("bar");
+    stage.shows_no_more(BAR);
+    stage.shows(ERROR);
+    leaves(&stage, "bar");
+}
