@@ -513,4 +513,42 @@ mod tests {
         assert!(failure.contains("in a task"), "{failure}");
         assert_eq!(task_failure(), None);
     }
+
+    /// Not a test: what [`two_panics_at_once_leave_raw_mode_and_are_told`] watches.
+    #[test]
+    fn two_panics_at_once() {
+        struct Fails;
+        impl Drop for Fails {
+            fn drop(&mut self) {
+                panic!("the second");
+            }
+        }
+        if std::env::var_os("TWO_PANICS").is_none() {
+            return;
+        }
+        install_panic_hook();
+        let _ = catch(|| {
+            let _fails = Fails;
+            panic!("the first");
+        });
+    }
+
+    #[test]
+    fn two_panics_at_once_leave_raw_mode_and_are_told() {
+        let output = std::process::Command::new(std::env::current_exe().expect("this program"))
+            .args([
+                "sys::guarded::tests::two_panics_at_once",
+                "--exact",
+                "--nocapture",
+            ])
+            .env("TWO_PANICS", "1")
+            .output()
+            .expect("it runs");
+        assert!(!output.status.success());
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            told.contains("the second") && !told.contains("the first"),
+            "{told}"
+        );
+    }
 }

@@ -37,6 +37,9 @@ pub(super) struct Signals {
 impl Signals {
     /// Takes over the signals, within the current runtime.
     pub(super) fn register() -> io::Result<Self> {
+        // Else a file that may not grow (`ulimit -f`) ends the process. A handler, not SIG_IGN, which a child would
+        // inherit: the write then fails.
+        let _ = signal(SignalKind::from_raw(libc::SIGXFSZ));
         let other = |number: Number| signal(SignalKind::from_raw(number.as_raw()));
         Ok(Self {
             winch: signal(SignalKind::window_change())?,

@@ -307,6 +307,9 @@ pub(super) fn read_errors_since(path: &Path, unix_ms: u64) -> io::Result<u32> {
 }
 
 #[cfg(test)]
+mod odd;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -7,8 +7,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
-
 use super::super::guarded;
 
 /// So much waits to be written at most.
@@ -26,15 +24,12 @@ pub(super) struct Sink {
 }
 
 impl Sink {
-    /// Starts the thread; to be called once nothing is forked any more, within a runtime.
+    /// Starts the thread; to be called once nothing is forked any more.
     ///
     /// # Errors
     ///
     /// Where there is no thread to be had.
     pub(super) fn start(file: File) -> io::Result<Self> {
-        // Else the kernel ends the process where the file grows too large. A handler, not SIG_IGN, which a child
-        // would inherit: the write then fails.
-        let _ = signal(SignalKind::from_raw(libc::SIGXFSZ));
         Self::start_with(file)
     }
 
