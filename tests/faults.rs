@@ -22,7 +22,11 @@ mod terminal;
 
 #[path = "faults/bar.rs"]
 mod bar;
+#[path = "faults/disk.rs"]
+mod disk;
 #[path = "faults/driver.rs"]
 mod driver;
 #[path = "faults/pipe.rs"]
 mod pipe;
+#[path = "faults/transcript.rs"]
+mod transcript;

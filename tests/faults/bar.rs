@@ -3,12 +3,20 @@
 use crate::stage::{Play, Stage};
 use crate::terminal::Exit;
 
-const BAR: &str = "retry 1/";
-const ERROR: &str = "API Error: Server is temporarily limiting requests";
+pub(crate) const BAR: &str = "retry 1/";
+pub(crate) const ERROR: &str = "API Error: Server is temporarily limiting requests";
+
+/// The supervisor lives: the user cancels the wait, and leaves.
+#[track_caller]
+pub(crate) fn cancels_and_leaves(stage: &Stage, case: &str) {
+    stage.types("\x03");
+    stage.shows("not resuming");
+    leaves(stage, case);
+}
 
 /// The user leaves the stand-in, so the keys reach it; nothing was typed by us.
 #[track_caller]
-fn leaves(stage: &Stage, point: &str) {
+pub(crate) fn leaves(stage: &Stage, point: &str) {
     stage.types("\x03");
     stage.shows("Press Ctrl-C again");
     stage.types("\x03");

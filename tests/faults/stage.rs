@@ -94,6 +94,13 @@ impl Play {
         self
     }
 
+    /// A shell with these words, which are given these.
+    pub(crate) fn words(mut self, words: &str, args: &[&str]) -> Self {
+        self.args = vec!["-c".into(), words.into()];
+        self.args.extend(args.iter().map(OsString::from));
+        self
+    }
+
     /// Arguments behind the others.
     pub(crate) fn args(mut self, args: &[impl AsRef<Path>]) -> Self {
         self.args.extend(args.iter().map(|arg| arg.as_ref().into()));
