@@ -28,5 +28,7 @@ mod disk;
 mod driver;
 #[path = "faults/pipe.rs"]
 mod pipe;
+#[path = "faults/system.rs"]
+mod system;
 #[path = "faults/transcript.rs"]
 mod transcript;

@@ -9,6 +9,7 @@
 //!
 //! Nothing wakes the loop but a descriptor, a signal, or a deadline that the session asked for.
 
+mod ending;
 mod failing;
 mod looking;
 mod stopping;
@@ -132,6 +133,10 @@ struct Driver {
     size: Winsize,
     /// Nobody has the child's side of the pty open.
     child_eof: bool,
+    /// When that is looked at again.
+    eof_look: Option<ending::Look>,
+    /// Nothing is to be read from the terminal any more: it hung up, or is not ours to read.
+    tty_deaf: bool,
     /// The terminal is gone: what would go there is dropped.
     tty_gone: bool,
     /// We are not in the foreground, and do not touch the terminal.
@@ -242,6 +247,8 @@ impl Driver {
             buffer: vec![0; READ_BUFFER],
             size,
             child_eof: false,
+            eof_look: None,
+            tty_deaf: false,
             tty_gone: false,
             background: false,
             child_stopped: false,
@@ -272,7 +279,10 @@ impl Driver {
                 Ready::ChildWritable(true) => self.write_child(),
                 Ready::ChildWritable(false) => self.to_child.clear(),
                 Ready::Signal(got) => self.on_signal(got).await?,
-                Ready::Time => self.on_time(),
+                Ready::Time => {
+                    self.on_time();
+                    self.look_after_eof().await?;
+                }
                 Ready::Hook(heard) => self.on_hook(heard),
                 Ready::ChildReadable => drop(self.read_child()?),
                 Ready::TtyReadable => self.read_tty(),
@@ -295,7 +305,7 @@ impl Driver {
         let write_tty = self.may_write_tty() && !self.to_tty.is_empty();
         let write_child = !self.child_eof && !self.to_child.is_empty();
         let read_child = !self.child_eof && !self.to_tty.is_full();
-        let read_tty = !self.background && !self.tty_gone && !self.to_child.is_full();
+        let read_tty = !self.background && !self.tty_deaf && !self.to_child.is_full();
         let time = async {
             match at {
                 Some(at) => tokio::time::sleep_until(at.into()).await,
@@ -331,7 +341,11 @@ impl Driver {
         let session = self.session.next_deadline().filter(|_| !self.background);
         let session = session.and_then(|elapsed| self.clock.instant_of(elapsed));
         let ending = self.ending.as_ref().map(|ending| ending.until);
-        session.into_iter().chain(ending).chain(self.nudged).min()
+        let eof = self.eof_look.map(|look| look.at);
+        [session, ending, self.nudged, eof]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn on_time(&mut self) {
@@ -352,7 +366,7 @@ impl Driver {
             .session
             .next_deadline()
             .is_some_and(|at| at <= self.clock.now().elapsed);
-        if self.idle_deadlines > MAX_DEADLINES {
+        if due && self.idle_deadlines > MAX_DEADLINES {
             self.session
                 .fail(format!("{MAX_DEADLINES} deadlines in a row"));
             self.note_failure();
@@ -379,15 +393,13 @@ impl Driver {
         let mut buffer = std::mem::take(&mut self.buffer);
         let read = self.pty.read(&mut buffer);
         match read {
-            Ok(0) => {
-                self.child_eof = true;
-                self.to_child.clear();
-            }
+            Ok(0) => self.on_child_eof(),
             Ok(n) => {
+                self.on_child_back();
                 self.handle(&Event::ChildOutput(&buffer[..n]));
                 self.keep_debug_short();
             }
-            Err(_) => {}
+            Err(_) => self.on_child_back(),
         }
         self.buffer = buffer;
         read.or_else(|error| again(error).map(|()| 0))
@@ -396,11 +408,11 @@ impl Driver {
     fn read_tty(&mut self) {
         let mut buffer = std::mem::take(&mut self.buffer);
         match self.tty.read(&mut buffer) {
-            Ok(0) => self.lose_tty(),
+            Ok(0) => self.hang_up(),
             Ok(n) => self.handle(&Event::UserInput(&buffer[..n])),
             Err(error) => {
                 if again(error).is_err() {
-                    self.lose_tty();
+                    self.hang_up();
                 }
             }
         }
@@ -430,12 +442,21 @@ impl Driver {
         }
     }
 
-    /// The terminal hung up: the child learns it as it would have, and is drained into nothing.
+    /// The terminal hung up: the child learns it as it would have. What it says is written for as long as
+    /// that goes: the terminal may be there all the same, and has modes to be undone.
+    fn hang_up(&mut self) {
+        if !self.tty_deaf {
+            self.tty_deaf = true;
+            self.pass_on(Signal::Hup);
+        }
+    }
+
+    /// The terminal takes nothing any more: the child is drained into nothing.
     fn lose_tty(&mut self) {
         if !self.tty_gone {
             self.tty_gone = true;
             self.to_tty.clear();
-            self.pass_on(Signal::Hup);
+            self.hang_up();
         }
     }
 

@@ -6,7 +6,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io;
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -111,7 +111,7 @@ pub(super) struct Spawned {
 /// The pty with its child, watched by the runtime.
 #[derive(Debug)]
 pub(super) struct Pty {
-    master: AsyncFd<OwnedFd>,
+    master: AsyncFd<File>,
     /// The leader of the session; it stops and ends as the child does.
     leader: Child,
     child: Pid,
@@ -155,9 +155,9 @@ impl Pty {
 
     /// One read. 0 when nobody has the child's side open any more, which Linux calls `EIO`.
     pub(super) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = |fd: &OwnedFd| match rustix::io::read(fd, &mut *buffer) {
-            Err(rustix::io::Errno::IO) => Ok(0),
-            other => Ok(other?),
+        let read = |mut fd: &File| match fd.read(buffer) {
+            Err(error) if error.raw_os_error() == Some(libc::EIO) => Ok(0),
+            other => other,
         };
         self.master.try_io(Interest::READABLE, read)
     }
@@ -165,7 +165,7 @@ impl Pty {
     /// One write; `WouldBlock` when the child reads too little.
     pub(super) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         self.master
-            .try_io(Interest::WRITABLE, |fd| Ok(rustix::io::write(fd, bytes)?))
+            .try_io(Interest::WRITABLE, |mut fd| fd.write(bytes))
     }
 
     /// The child learns it by SIGWINCH, which the kernel sends.
@@ -203,7 +203,12 @@ impl Pty {
 
     /// How the child ended, once it has.
     pub(super) fn try_wait(&mut self) -> io::Result<Option<ExitKind>> {
-        Ok(self.leader.try_wait()?.map(exit_kind))
+        loop {
+            match self.leader.try_wait() {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                ended => return Ok(ended?.map(exit_kind)),
+            }
+        }
     }
 
     /// Did the child stop since it was asked last? Takes the news, so that each stop is told once; an

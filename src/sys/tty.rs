@@ -1,7 +1,8 @@
 //! The user's terminal.
 
 use std::ffi::{OsStr, OsString};
-use std::io;
+use std::fs::File;
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
@@ -87,18 +88,18 @@ fn raw(before: &Termios) -> Termios {
 }
 
 /// Has the current runtime watch a descriptor.
-pub(super) fn watch(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
-    // SAFETY: the descriptor is owned, so it stays open until the `AsyncFd` drops it, and an `OwnedFd`
+pub(super) fn watch(fd: OwnedFd) -> io::Result<AsyncFd<File>> {
+    // SAFETY: the descriptor is owned, so it stays open until the `AsyncFd` drops it, and a `File`
     // always gives the same number.
     #[expect(unsafe_code, reason = "the safe constructors are deprecated")]
-    let watched = unsafe { AsyncFd::register(fd) };
+    let watched = unsafe { AsyncFd::register(File::from(fd)) };
     Ok(watched?)
 }
 
 /// The terminal, watched by the runtime. Leaves raw mode when dropped.
 #[derive(Debug)]
 pub(super) struct Tty {
-    fd: AsyncFd<OwnedFd>,
+    fd: AsyncFd<File>,
 }
 
 impl Tty {
@@ -118,7 +119,7 @@ impl Tty {
         let kept = match &mut *before {
             Some(kept) => kept,
             none => none.insert(Before {
-                terminal: terminal.try_clone()?,
+                terminal: terminal.try_clone()?.into(),
                 termios: tcgetattr(terminal)?,
             }),
         };
@@ -156,14 +157,12 @@ impl Tty {
 
     /// One read; `WouldBlock` when there is nothing.
     pub(super) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.fd
-            .try_io(Interest::READABLE, |fd| Ok(rustix::io::read(fd, buffer)?))
+        self.fd.try_io(Interest::READABLE, |mut fd| fd.read(buffer))
     }
 
     /// One write; `WouldBlock` when the terminal takes nothing.
     pub(super) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.fd
-            .try_io(Interest::WRITABLE, |fd| Ok(rustix::io::write(fd, bytes)?))
+        self.fd.try_io(Interest::WRITABLE, |mut fd| fd.write(bytes))
     }
 }
 

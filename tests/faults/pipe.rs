@@ -20,7 +20,7 @@ printf '\033[1mend'
 ";
 
 /// Keys of every kind; text, a paste, a mouse report, an answer, an unfinished sequence.
-const KEYS: &str = "plain \u{e9}\u{6f22}\x03\x04\x1a\x1b[A\x1b[200~pasted\x1b[201~\x1b[<0;1;1M\x1b[?62c\x1b]11;rgb:0/0/0\x07\x1b[";
+pub(crate) const KEYS: &str = "plain \u{e9}\u{6f22}\x03\x04\x1a\x1b[A\x1b[200~pasted\x1b[201~\x1b[<0;1;1M\x1b[?62c\x1b]11;rgb:0/0/0\x07\x1b[";
 
 /// Text, colours, moves, wide characters, odd ends.
 fn stream() -> String {
@@ -38,18 +38,19 @@ fn stream() -> String {
 
 /// How the child ends.
 #[derive(Clone, Copy)]
-enum End {
+pub(crate) enum End {
     Exit,
     Killed,
 }
 
-struct Run {
-    stage: Stage,
-    exit: Exit,
-    got: Vec<u8>,
+pub(crate) struct Run {
+    pub(crate) stage: Stage,
+    pub(crate) exit: Exit,
+    /// What the child got.
+    pub(crate) got: Vec<u8>,
 }
 
-fn play(end: End, wrapped: bool) -> Play {
+pub(crate) fn play(end: End, wrapped: bool) -> Play {
     let words = match end {
         End::Exit => format!("{CHILD}exit 7"),
         End::Killed => format!("{CHILD}kill -KILL $$"),
@@ -66,7 +67,7 @@ fn play(end: End, wrapped: bool) -> Play {
 }
 
 /// Up to the end: `middle` is between the stream and the keys.
-fn run(play: Play, middle: impl FnOnce(&Stage)) -> Run {
+pub(crate) fn run(play: Play, middle: impl FnOnce(&Stage)) -> Run {
     let got = play.path("got");
     let stage = play.start();
     let drawn = |text: &str| {
@@ -85,7 +86,7 @@ fn run(play: Play, middle: impl FnOnce(&Stage)) -> Run {
 }
 
 /// The same on its own: its bytes.
-fn bare(end: End) -> Vec<u8> {
+pub(crate) fn bare(end: End) -> Vec<u8> {
     let run = run(play(end, false), |_| {});
     assert_eq!(run.got, KEYS.as_bytes());
     run.stage.terminal.history()

@@ -94,6 +94,17 @@ impl Play {
         self
     }
 
+    /// A variable.
+    pub(crate) fn env(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.env.push((name.into(), value.into()));
+        self
+    }
+
+    /// The file of [`Stage::strike`].
+    pub(crate) fn flag(&self) -> PathBuf {
+        flag(&self.home)
+    }
+
     /// A shell with these words, which are given these.
     pub(crate) fn words(mut self, words: &str, args: &[&str]) -> Self {
         self.args = vec!["-c".into(), words.into()];
