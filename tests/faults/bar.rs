@@ -54,6 +54,8 @@ fn a_bar_that_stands_is_taken_off() {
         assert!(stage.terminal.screen().shows(ERROR), "{point}");
         stage.types("\x7f");
         leaves(&stage, point);
+        // By us: the child has not drawn all of it anew.
+        assert_eq!(whole_screens(&stage), 1, "{point}");
     }
 }
 
@@ -65,5 +67,15 @@ fn a_bar_that_cannot_be_taken_off_is_drawn_over_by_the_child() {
     stage.fails_at("bar");
     stage.shows_no_more(BAR);
     stage.shows(ERROR);
+    // At the other size, and at its own again.
+    stage.wait("third picture", || {
+        (whole_screens(&stage) == 3).then_some(())
+    });
     leaves(&stage, "bar");
+}
+
+/// How often the stand-in has drawn all of the screen, as it does at each new size.
+fn whole_screens(stage: &Stage) -> usize {
+    let history = String::from_utf8_lossy(&stage.terminal.history()).into_owned();
+    history.matches("\x1b[0m\x1b[2J").count()
 }
