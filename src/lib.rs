@@ -28,9 +28,6 @@ use sys::LaunchError;
     reason = "messages from before the terminal is taken over"
 )]
 pub fn run(args: Vec<OsString>) -> ExitCode {
-    if let Some(code) = sys::monitor(&args) {
-        return code;
-    }
     let ended = std::panic::catch_unwind(move || {
         execute(args).unwrap_or_else(|error| {
             // It may name a path or a value of anybody's.

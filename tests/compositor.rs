@@ -398,7 +398,7 @@ fn recording(name: &str) -> (u16, u16, Vec<String>) {
 }
 
 /// The screen as the readers get it is what the independent emulator shows.
-fn same_screen(compositor: &Compositor, emulator: &Emulator, when: &str) {
+fn same_screen(compositor: &mut Compositor, emulator: &Emulator, when: &str) {
     let screen = compositor.screen();
     for (row, number) in screen.rows.iter().zip(0..) {
         assert_eq!(
@@ -438,7 +438,11 @@ fn replay(name: &str, from_bottom: bool) -> u32 {
     for (read, data) in output.iter().enumerate() {
         run.child(data.as_bytes()).unwrap_or_else(fail(read));
         if !from_bottom && run.compositor.at_boundary() {
-            same_screen(&run.compositor, &run.alone, &format!("{name}, read {read}"));
+            same_screen(
+                &mut run.compositor,
+                &run.alone,
+                &format!("{name}, read {read}"),
+            );
         }
         run.wanted = Some(model(u64::try_from(read).expect("few reads") % 90));
         run.compositor.set_bar(run.wanted.clone());

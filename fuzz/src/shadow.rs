@@ -47,6 +47,14 @@ impl Handle for Fragile {
     fn next_deadline(&self) -> Option<Duration> {
         self.session.next_deadline()
     }
+
+    fn is_behind(&self) -> bool {
+        self.session.is_behind()
+    }
+
+    fn read_on(&mut self) {
+        self.session.read_on();
+    }
 }
 
 /// The session under its guard, with nothing that it may resume: it bears so many events. Gives why it failed.
@@ -104,7 +112,7 @@ fn pipe(size: Size, steps: &[Step<'_>], left: usize) -> Option<String> {
     session.take_failure(&mut out)
 }
 
-/// Byte by byte, and as it comes.
+/// Byte by byte, each read at once, and as it comes, read when somebody asks.
 fn screens(size: Size, steps: &[Step<'_>]) {
     let mut whole = Compositor::new(size, BarMode::Off, true);
     let mut single = Compositor::new(size, BarMode::Off, true);
@@ -116,6 +124,8 @@ fn screens(size: Size, steps: &[Step<'_>]) {
                 drawn.extend_from_slice(bytes);
                 for byte in bytes.chunks(1) {
                     single.child_output(byte, &mut Vec::new());
+                    let _ = single.at_boundary();
+                    assert!(!single.is_behind());
                 }
             }
             Step::Resize(size) => {

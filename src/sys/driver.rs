@@ -34,7 +34,7 @@ use super::recorder::Recorder;
 use super::signals::{self, Got, Signals};
 use super::transcript::Locator;
 use super::tty::{self, Tty};
-use super::{LaunchError, Log, NESTED_VAR, monitor, private, watchdog_env};
+use super::{LaunchError, Log, NESTED_VAR, private, watchdog_env};
 use crate::config::{HookMode, Settings, TranscriptMode};
 use crate::supervisor::session::{
     Effect, Event, ExitKind, Outbox, Session, Signal, TerminalTraits,
@@ -42,6 +42,11 @@ use crate::supervisor::session::{
 
 /// One read takes at most this much; a pty gives 4 kB at a time, or what has piled up.
 const READ_BUFFER: usize = 64 * 1024;
+/// So many reads may follow each other before anything else is looked at: what is typed and what is drawn comes
+/// first, and nothing waits for ever.
+const READS_IN_A_ROW: u32 = 8;
+/// The child's output has paused: what was passed on is read.
+const PAUSE: Duration = Duration::from_millis(2);
 /// How long the child's output must be quiet until it counts as drained, where a grandchild keeps the pty
 /// open after the child's end.
 const QUIET_AFTER_EXIT: Duration = Duration::from_millis(100);
@@ -104,6 +109,8 @@ enum Ready {
     Hook(Heard),
     ChildReadable,
     TtyReadable,
+    /// Nothing else is to be done just now.
+    Idle,
 }
 
 /// An end that somebody asked for with a signal.
@@ -149,6 +156,10 @@ struct Driver {
     nudged: Option<Instant>,
     /// Deadlines since anything else happened.
     idle_deadlines: u32,
+    /// Reads since anything else was looked at.
+    reads: u32,
+    /// When the child wrote last.
+    wrote: Instant,
 }
 
 impl Driver {
@@ -175,10 +186,9 @@ impl Driver {
 
         let debug = settings.retry_after.then(|| DebugFile::new(args));
         let mut command = match &debug {
-            Some(Ok(debug)) => monitor::command(program, &[&debug.args(), args].concat()),
-            _ => monitor::command(program, args),
-        }
-        .map_err(of_pty)?;
+            Some(Ok(debug)) => program.command(&[&debug.args(), args].concat()),
+            _ => program.command(args),
+        };
         if let Some(Ok(_)) = debug {
             command.env(debug_file::LOG_VAR, debug_file::LOG_LEVEL);
         }
@@ -256,6 +266,8 @@ impl Driver {
             exited: None,
             nudged: None,
             idle_deadlines: 0,
+            reads: 0,
+            wrote: Clock::instant(),
         })
     }
 
@@ -269,11 +281,17 @@ impl Driver {
             }
             let ready = self.ready().await?;
             crate::fault::point("driver");
-            self.idle_deadlines = if matches!(ready, Ready::Time) {
-                self.idle_deadlines + 1
-            } else {
-                0
+            self.reads = match ready {
+                Ready::ChildReadable | Ready::TtyReadable if self.reads < READS_IN_A_ROW => {
+                    self.reads + 1
+                }
+                _ => 0,
             };
+            match ready {
+                Ready::Time => self.idle_deadlines += 1,
+                Ready::Idle => {}
+                _ => self.idle_deadlines = 0,
+            }
             match ready {
                 Ready::TtyWritable => self.write_tty(),
                 Ready::ChildWritable(true) => self.write_child(),
@@ -286,6 +304,10 @@ impl Driver {
                 Ready::Hook(heard) => self.on_hook(heard),
                 Ready::ChildReadable => drop(self.read_child()?),
                 Ready::TtyReadable => self.read_tty(),
+                Ready::Idle => {
+                    self.session.read_on();
+                    self.note_failure();
+                }
             }
         };
         self.drain(QUIET_AFTER_EXIT).await?;
@@ -298,10 +320,11 @@ impl Driver {
         })
     }
 
-    /// Waits for the next thing to do. What we have to write comes before what is to be read, so no chunk
-    /// waits for another one; neither reader may starve the other, and nothing starves a signal.
+    /// Waits for the next thing to do. What is typed and drawn comes first, and each chunk is written as soon
+    /// as it was read; neither reader may starve the other, and after some reads it is the others' turn.
     async fn ready(&mut self) -> io::Result<Ready> {
         let at = self.next_time();
+        let behind = self.session.is_behind();
         let write_tty = self.may_write_tty() && !self.to_tty.is_empty();
         let write_child = !self.child_eof && !self.to_child.is_empty();
         let read_child = !self.child_eof && !self.to_tty.is_full();
@@ -318,21 +341,25 @@ impl Driver {
                 None => std::future::pending().await,
             }
         };
-        let readers = async {
-            tokio::select! {
-                ok = self.pty.readable(), if read_child => ok.map(|()| Ready::ChildReadable),
-                ok = self.tty.readable(), if read_tty => ok.map(|()| Ready::TtyReadable),
-                else => std::future::pending().await,
-            }
+        // What has been written is read when nothing came for a moment: within a frame every
+        // microsecond delays the next piece.
+        let pause = async {
+            tokio::time::sleep_until((self.wrote + PAUSE).into()).await;
+            // Has the runtime ask the kernel first what else there is.
+            tokio::task::yield_now().await;
         };
+        let eager = self.reads < READS_IN_A_ROW;
+        let readable = || readable((&self.pty, read_child), (&self.tty, read_tty));
         tokio::select! {
             biased;
+            ready = readable(), if eager => ready,
             got = self.signals.next() => Ok(Ready::Signal(got)),
             ok = self.tty.writable(), if write_tty => ok.map(|()| Ready::TtyWritable),
             open = self.pty.writable(), if write_child => open.map(Ready::ChildWritable),
             () = time => Ok(Ready::Time),
             heard = hooks => Ok(Ready::Hook(heard)),
-            ready = readers => ready,
+            ready = readable(), if !eager => ready,
+            () = pause, if behind => Ok(Ready::Idle),
         }
     }
 
@@ -396,7 +423,11 @@ impl Driver {
             Ok(0) => self.on_child_eof(),
             Ok(n) => {
                 self.on_child_back();
+                self.wrote = Clock::instant();
                 self.handle(&Event::ChildOutput(&buffer[..n]));
+                if self.may_write_tty() && !self.to_tty.is_empty() {
+                    self.write_tty();
+                }
                 self.keep_debug_short();
             }
             Err(_) => self.on_child_back(),
@@ -409,7 +440,12 @@ impl Driver {
         let mut buffer = std::mem::take(&mut self.buffer);
         match self.tty.read(&mut buffer) {
             Ok(0) => self.hang_up(),
-            Ok(n) => self.handle(&Event::UserInput(&buffer[..n])),
+            Ok(n) => {
+                self.handle(&Event::UserInput(&buffer[..n]));
+                if !self.child_eof && !self.to_child.is_empty() {
+                    self.write_child();
+                }
+            }
             Err(error) => {
                 if again(error).is_err() {
                     self.hang_up();
@@ -598,6 +634,15 @@ impl Driver {
             Some(ExitKind::Killed(signal)) => json!({ "event": "end", "signal": signal }),
             None => json!({ "event": "end" }),
         });
+    }
+}
+
+/// Waits for something to read from either side that is asked, none before the other.
+async fn readable(child: (&Pty, bool), tty: (&Tty, bool)) -> io::Result<Ready> {
+    tokio::select! {
+        ok = child.0.readable(), if child.1 => ok.map(|()| Ready::ChildReadable),
+        ok = tty.0.readable(), if tty.1 => ok.map(|()| Ready::TtyReadable),
+        else => std::future::pending().await,
     }
 }
 

@@ -98,6 +98,12 @@ pub trait Handle {
     fn withheld(&self) -> Vec<u8> {
         Vec::new()
     }
+    /// [`Session::is_behind`].
+    fn is_behind(&self) -> bool {
+        false
+    }
+    /// [`Session::read_on`].
+    fn read_on(&mut self) {}
 }
 
 impl Handle for Session {
@@ -127,6 +133,14 @@ impl Handle for Session {
 
     fn withheld(&self) -> Vec<u8> {
         Session::withheld(self)
+    }
+
+    fn is_behind(&self) -> bool {
+        Session::is_behind(self)
+    }
+
+    fn read_on(&mut self) {
+        Session::read_on(self);
     }
 }
 
@@ -189,6 +203,20 @@ impl<S: Handle> Guarded<S> {
                 self.fail(failure);
                 None
             }
+        }
+    }
+
+    /// [`Session::is_behind`].
+    pub fn is_behind(&self) -> bool {
+        self.session.as_ref().is_some_and(Handle::is_behind)
+    }
+
+    /// [`Session::read_on`].
+    pub fn read_on(&mut self) {
+        if let Some(session) = &mut self.session
+            && let Err(failure) = catch(|| session.read_on())
+        {
+            self.fail(failure);
         }
     }
 
@@ -321,6 +349,14 @@ mod tests {
         fn next_deadline(&self) -> Option<Duration> {
             Some(Duration::ZERO)
         }
+
+        fn is_behind(&self) -> bool {
+            true
+        }
+
+        fn read_on(&mut self) {
+            panic!("cannot read it");
+        }
     }
 
     const NOW: Now = Now {
@@ -390,6 +426,23 @@ mod tests {
         fn withheld(&self) -> Vec<u8> {
             b"<kept>".to_vec()
         }
+    }
+
+    #[test]
+    fn a_failure_behind_the_childs_back_takes_nothing_along() {
+        install_panic_hook();
+        let mut guarded = Guarded::new(|| Fragile);
+        assert!(guarded.is_behind());
+        guarded.read_on();
+        assert!(!guarded.is_behind());
+        let mut out = Outbox::default();
+        guarded.handle(NOW, &Event::ChildOutput(b"cd"), &mut out);
+        assert_eq!(out.tty, b"cd");
+        assert!(
+            guarded
+                .take_failure(&mut out)
+                .is_some_and(|failure| failure.contains("cannot read it"))
+        );
     }
 
     #[test]

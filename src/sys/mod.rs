@@ -27,7 +27,7 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use rustix::process::{Pid, test_kill_process};
 use rustix::termios::isatty;
@@ -40,7 +40,6 @@ pub use self::clock::unix_ms;
 pub use self::companion::PLUGINS_SINCE;
 pub use self::hook::{End, is_claimed, run as run_hook};
 pub use self::log::{Log, open_all as open_logs};
-pub use self::monitor::monitor;
 pub use self::plain_file::read_text;
 pub use self::program::{Found, find as find_program};
 pub use self::recorder::Recorder;
@@ -228,11 +227,8 @@ fn is_nested(value: &OsStr, own_tty: Option<&OsStr>) -> bool {
 
 /// Becomes the CLI. Returns only if that failed.
 fn become_program(settings: &Settings, program: &program::Found, args: &[OsString]) -> LaunchError {
-    let mut command = Command::new(&program.path);
-    command
-        .arg0(&program.arg0)
-        .args(args)
-        .envs(watchdog_env(settings));
+    let mut command = program.command(args);
+    command.envs(watchdog_env(settings));
     program.exec_error(&command.exec())
 }
 

@@ -6,42 +6,54 @@
 //! own session and a process group of its own. The monitor is that parent, and a mirror: it stops when the
 //! CLI stops, continues it when it is continued, and ends as the CLI ends.
 //!
-//! It is this program again, as `ctl monitor PATH NAME [ARGUMENT…]`, with the pty on stdin and stdout and a
-//! pipe to us on stderr. On that it tells one line: the CLI's process number, or `!` and why there is none.
+//! It is a fork of ours that never becomes another program: a second start of this one would cost as much
+//! as the first. So it must keep nothing of what it got from us: not the signal handlers, which write into our
+//! pipe, and no descriptor, or the pty would never be at its end. Down a pipe it tells us one line: the CLI's
+//! process number, or `!` and why there is none.
 
-use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, ExitCode};
+use std::process::{Child, Command};
 
 use rustix::process::{
-    Pid, Resource, Rlimit, Signal, WaitId, WaitIdOptions, WaitIdStatus, getpid, kill_process,
-    kill_process_group, setpgid, setrlimit, waitid,
+    Pid, Resource, Rlimit, Signal, WaitId, WaitIdOptions, WaitIdStatus, getpid, ioctl_tiocsctty,
+    kill_process, kill_process_group, setpgid, setrlimit, setsid, waitid,
 };
 use rustix::termios::{tcgetpgrp, tcsetpgrp};
 
-use super::program::Found;
+use super::{guarded, signals};
 
-/// The arguments that ask for it.
-const VERB: [&str; 2] = ["ctl", "monitor"];
+/// The code of a failure of its own.
+const FAILED: u8 = 125;
 
-/// The command that becomes the monitor and starts `program`.
-pub(super) fn command(program: &Found, args: &[OsString]) -> io::Result<Command> {
-    // The link works even where the file has been replaced by an update.
-    let ourselves = if cfg!(target_os = "linux") {
-        "/proc/self/exe".into()
-    } else {
-        std::env::current_exe()?
-    };
-    let mut command = Command::new(ourselves);
-    command
-        .arg0("claude-retry")
-        .args(VERB)
-        .arg(&program.path)
-        .arg(&program.arg0)
-        .args(args);
-    Ok(command)
+/// Forks the monitor, which starts `command` on this terminal: the monitor's process. It tells down `pipe`.
+///
+/// To be called while this process has one thread: the fork has no other, and what another one holds locked
+/// stays locked in it.
+pub(super) fn fork(command: Command, terminal: OwnedFd, pipe: OwnedFd) -> io::Result<Pid> {
+    // SAFETY: there is no other thread, so the fork may go on as any program may. It ends in `run`, which
+    // does not return: no destructor of ours runs twice.
+    #[expect(unsafe_code, reason = "there is no safe call for it")]
+    let forked = unsafe { libc::fork() };
+    match forked {
+        -1 => Err(io::Error::last_os_error()),
+        0 => {
+            let code = guarded::catch(|| run(command, terminal, pipe)).unwrap_or(FAILED);
+            leave(code)
+        }
+        pid => Pid::from_raw(pid).ok_or_else(|| io::Error::other("a fork without a number")),
+    }
+}
+
+/// Ends at once: whatever waits to be written or undone at an end is our parent's.
+fn leave(code: u8) -> ! {
+    // SAFETY: it takes any number, and does not come back.
+    #[expect(unsafe_code, reason = "there is no safe call for it")]
+    unsafe {
+        libc::_exit(code.into())
+    }
 }
 
 /// Waits for the monitor's line: the CLI's process, or why it could not be started.
@@ -58,40 +70,55 @@ pub(super) fn read_report(pipe: impl io::Read) -> io::Result<Pid> {
         .ok_or_else(|| io::Error::other(format!("no word of the monitor but {line:?}")))
 }
 
-/// Is the monitor if the arguments ask for it; `None` if they do not. To be called before the
-/// arguments mean anything else.
-pub fn monitor(args: &[OsString]) -> Option<ExitCode> {
-    match args {
-        [ctl, verb, path, name, args @ ..] if [ctl, verb] == VERB.map(OsStr::new) => {
-            Some(run(path, name, args))
-        }
-        _ => None,
-    }
-}
-
-fn run(path: &OsStr, name: &OsStr, args: &[OsString]) -> ExitCode {
-    match spawn(path, name, args) {
+fn run(command: Command, terminal: OwnedFd, pipe: OwnedFd) -> u8 {
+    signals::reset();
+    // Where our parent is gone, nobody is told; the terminal's hangup ends both of us.
+    let tell = |line: &str| drop(File::from(pipe).write_all(format!("{line}\n").as_bytes()));
+    match take_terminal(terminal).and_then(|()| spawn(command)) {
         Ok(child) => {
             tell(&child.id().to_string());
-            // Nobody reads the pipe any more.
-            let _ = rustix::stdio::dup2_stderr(io::stdout());
+            close_all_but_standard();
             mirror(Pid::from_child(&child))
         }
         Err(error) => {
             tell(&format!("!{error}"));
-            ExitCode::from(126)
+            FAILED
         }
     }
 }
 
-fn tell(line: &str) {
-    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
+/// Begins a session with this terminal, and has it as stdin, stdout and stderr.
+fn take_terminal(terminal: OwnedFd) -> io::Result<()> {
+    setsid()?;
+    ioctl_tiocsctty(&terminal)?;
+    rustix::stdio::dup2_stdin(&terminal)?;
+    rustix::stdio::dup2_stdout(&terminal)?;
+    rustix::stdio::dup2_stderr(&terminal)?;
+    Ok(())
 }
 
-fn spawn(path: &OsStr, name: &OsStr, args: &[OsString]) -> io::Result<Child> {
-    let terminal = io::stdout().as_fd().try_clone_to_owned()?;
-    let mut command = Command::new(path);
-    command.arg0(name).args(args).stderr(terminal);
+/// Closes what the monitor has no use for: all that we have open, and all that the CLI was to inherit.
+fn close_all_but_standard() {
+    let Ok(entries) = fs::read_dir("/dev/fd") else {
+        return;
+    };
+    let numbers = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    // Collected: one of them is the listing's own, which is closed with it.
+    let numbers: Vec<RawFd> = numbers.collect();
+    for number in numbers
+        .into_iter()
+        .filter(|number| *number > libc::STDERR_FILENO)
+    {
+        // SAFETY: nothing in this process uses or drops a descriptor again but the three: `run` goes on to
+        // `mirror`, and that ends in `leave`.
+        #[expect(unsafe_code, reason = "their owners are never dropped")]
+        unsafe {
+            libc::close(number);
+        }
+    }
+}
+
+fn spawn(mut command: Command) -> io::Result<Child> {
     let take_foreground = || {
         setpgid(None, None)?;
         // A group in the background that takes the terminal is stopped by SIGTTOU, unless it ignores
@@ -120,7 +147,7 @@ fn set_sigttou(action: libc::sighandler_t) -> libc::sighandler_t {
 }
 
 /// Does as the CLI does until it has ended.
-fn mirror(child: Pid) -> ExitCode {
+fn mirror(child: Pid) -> u8 {
     loop {
         match waitid(
             WaitId::Pid(child),
@@ -141,7 +168,7 @@ fn mirror(child: Pid) -> ExitCode {
                 return end_like(&status);
             }
             Ok(None) | Err(rustix::io::Errno::INTR) => {}
-            Err(_) => return ExitCode::from(125),
+            Err(_) => return FAILED,
         }
     }
 }
@@ -154,10 +181,10 @@ fn leave_foreground() {
 }
 
 /// Ends by the same signal, without a core file of ours, or with the same code.
-fn end_like(status: &WaitIdStatus) -> ExitCode {
+fn end_like(status: &WaitIdStatus) -> u8 {
     let byte = |n: i32| u8::try_from(n & 0xff).unwrap_or(u8::MAX);
     if let Some(code) = status.exit_status() {
-        return ExitCode::from(byte(code));
+        return byte(code);
     }
     let number = status.terminating_signal().unwrap_or_default();
     let _ = setrlimit(
@@ -170,7 +197,7 @@ fn end_like(status: &WaitIdStatus) -> ExitCode {
     if let Some(signal) = Signal::from_named_raw(number) {
         let _ = kill_process(getpid(), signal);
     }
-    ExitCode::from(byte(128 + number))
+    byte(128 + number)
 }
 
 #[cfg(test)]
@@ -187,19 +214,5 @@ mod tests {
         assert_eq!(error(b"!exec format error\n"), "exec format error");
         assert!(error(b"").contains("no word"));
         assert!(error(b"thread panicked\n").contains("thread panicked"));
-    }
-
-    #[test]
-    fn only_its_own_words_start_it() {
-        for args in [
-            &[][..],
-            &["ctl"],
-            &["ctl", "config"],
-            &["monitor", "a", "b"],
-            &["ctl", "monitor"],
-        ] {
-            let args: Vec<OsString> = args.iter().map(OsString::from).collect();
-            assert!(monitor(&args).is_none(), "{args:?}");
-        }
     }
 }

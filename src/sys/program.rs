@@ -2,7 +2,9 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use rustix::fs::{Access, access};
 
@@ -21,6 +23,13 @@ pub struct Found {
 }
 
 impl Found {
+    /// The command that executes it with these arguments.
+    pub(super) fn command(&self, args: &[OsString]) -> Command {
+        let mut command = Command::new(&self.path);
+        command.arg0(&self.arg0).args(args);
+        command
+    }
+
     /// What the failure to execute it means.
     pub(super) fn exec_error(&self, error: &io::Error) -> LaunchError {
         LaunchError::ProgramNotExecutable {

@@ -9,14 +9,12 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus};
+use std::process::Command;
 
 use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl, open};
 use rustix::process::{
-    Pid, Signal, WaitId, WaitIdOptions, ioctl_tiocsctty, kill_process, kill_process_group, setsid,
-    waitid,
+    Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, kill_process, kill_process_group, waitid,
 };
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{
@@ -32,7 +30,7 @@ use crate::supervisor::session::{ExitKind, PtyState};
 /// A pair that no child is on yet.
 pub(super) struct Pair {
     master: OwnedFd,
-    slave: File,
+    slave: OwnedFd,
     name: OsString,
 }
 
@@ -50,7 +48,7 @@ impl Pair {
         fcntl_setfl(&master, fcntl_getfl(&master)? | OFlags::NONBLOCK)?;
         Ok(Self {
             master,
-            slave: File::from(slave),
+            slave,
             name,
         })
     }
@@ -60,41 +58,20 @@ impl Pair {
         &self.name
     }
 
-    /// Starts the leader of a session whose terminal this is; its command starts the child. Tells the
-    /// child's process, or why there is none. To be called while this process has one thread.
-    pub(super) fn spawn(self, mut leader: Command) -> io::Result<Spawned> {
+    /// Starts the child in a session whose terminal this is. Tells the child's process, or why there is
+    /// none. To be called while this process has one thread.
+    pub(super) fn spawn(self, command: Command) -> io::Result<Spawned> {
         let Self { master, slave, .. } = self;
         let (report, reporter) = io::pipe()?;
-        leader
-            .stdin(slave.try_clone()?)
-            .stdout(slave)
-            .stderr(reporter);
-        let take_terminal = || {
-            setsid()?;
-            ioctl_tiocsctty(io::stdin())?;
-            Ok(())
-        };
-        // SAFETY: between fork and exec the closure makes two system calls; it neither allocates nor
-        // takes a lock, and touches no state but descriptor 0, which is the pty by then.
-        #[expect(
-            unsafe_code,
-            reason = "there is no other way to make the pty a child's terminal"
-        )]
-        unsafe {
-            leader.pre_exec(take_terminal);
-        }
-        let mut process = leader.spawn()?;
-        // It still holds our copies of the pty's other side and of the pipe's end: with them open there
-        // would be no end of file.
-        drop(leader);
+        let leader = monitor::fork(command, slave, reporter.into())?;
         match monitor::read_report(report) {
             Ok(child) => Ok(Spawned {
                 master,
-                leader: process,
+                leader,
                 child,
             }),
             Err(error) => {
-                process.wait()?;
+                waitid(WaitId::Pid(leader), WaitIdOptions::EXITED)?;
                 Err(error)
             }
         }
@@ -104,7 +81,7 @@ impl Pair {
 /// A child that runs.
 pub(super) struct Spawned {
     master: OwnedFd,
-    leader: Child,
+    leader: Pid,
     child: Pid,
 }
 
@@ -113,8 +90,10 @@ pub(super) struct Spawned {
 pub(super) struct Pty {
     master: AsyncFd<File>,
     /// The leader of the session; it stops and ends as the child does.
-    leader: Child,
+    leader: Pid,
     child: Pid,
+    /// How the leader ended, once it has: it is waited for once.
+    ended: Option<ExitKind>,
 }
 
 impl Pty {
@@ -129,6 +108,7 @@ impl Pty {
             master: watch(master)?,
             leader,
             child,
+            ended: None,
         })
     }
 
@@ -139,7 +119,7 @@ impl Pty {
 
     /// The child's terminal session.
     pub(super) fn session(&self) -> Pid {
-        Pid::from_child(&self.leader)
+        self.leader
     }
 
     pub(super) async fn readable(&self) -> io::Result<()> {
@@ -203,12 +183,13 @@ impl Pty {
 
     /// How the child ended, once it has.
     pub(super) fn try_wait(&mut self) -> io::Result<Option<ExitKind>> {
-        loop {
-            match self.leader.try_wait() {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                ended => return Ok(ended?.map(exit_kind)),
-            }
+        if self.ended.is_none() {
+            let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+            let look = || waitid(WaitId::Pid(self.leader), options);
+            let status = rustix::io::retry_on_intr(look)?;
+            self.ended = status.as_ref().map(exit_kind);
         }
+        Ok(self.ended)
     }
 
     /// Did the child stop since it was asked last? Takes the news, so that each stop is told once; an
@@ -219,11 +200,11 @@ impl Pty {
     }
 }
 
-fn exit_kind(status: ExitStatus) -> ExitKind {
+fn exit_kind(status: &WaitIdStatus) -> ExitKind {
     let byte = |n: i32| u8::try_from(n & 0xff).unwrap_or(u8::MAX);
-    match (status.code(), status.signal()) {
-        (Some(code), _) => ExitKind::Code(byte(code)),
-        (None, signal) => ExitKind::Killed(byte(signal.unwrap_or_default())),
+    match status.exit_status() {
+        Some(code) => ExitKind::Code(byte(code)),
+        None => ExitKind::Killed(byte(status.terminating_signal().unwrap_or_default())),
     }
 }
 
@@ -233,21 +214,4 @@ pub(super) fn nested_value(name: &OsStr) -> OsString {
     value.push(b':');
     value.extend_from_slice(name.as_bytes());
     OsString::from_vec(value)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_end_of_a_child_is_its_code_or_its_signal() {
-        assert_eq!(exit_kind(ExitStatus::from_raw(0)), ExitKind::Code(0));
-        assert_eq!(
-            exit_kind(ExitStatus::from_raw(255 << 8)),
-            ExitKind::Code(255)
-        );
-        assert_eq!(exit_kind(ExitStatus::from_raw(9)), ExitKind::Killed(9));
-        // With a core dump.
-        assert_eq!(exit_kind(ExitStatus::from_raw(0x8b)), ExitKind::Killed(11));
-    }
 }

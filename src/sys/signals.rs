@@ -70,6 +70,26 @@ impl Signals {
     }
 }
 
+/// What they do in a program that has just begun: in a fork of ours, whose handlers would tell us.
+pub(super) fn reset() {
+    for number in [
+        Number::WINCH,
+        Number::CHILD,
+        Number::CONT,
+        Number::TERM,
+        Number::HUP,
+        Number::INT,
+        Number::QUIT,
+        Number::TSTP,
+    ] {
+        // SAFETY: the default action is valid for each of them.
+        #[expect(unsafe_code, reason = "there is no safe call for it")]
+        unsafe {
+            libc::signal(number.as_raw(), libc::SIG_DFL);
+        }
+    }
+}
+
 /// The signal's number on this system.
 pub(super) fn number(signal: Signal) -> Number {
     match signal {

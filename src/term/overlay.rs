@@ -15,6 +15,12 @@ use super::screen::Screen;
 use super::shadow::Shadow;
 use crate::config::BarMode;
 
+/// So many bytes of the child's at the most may be on the terminal before the shadow has been told of them:
+/// some frames of a large screen.
+const BACKLOG: usize = 256 * 1024;
+/// The shadow is told of so many at a time where something else may come meanwhile, a key for instance: some
+/// ten microseconds.
+const SLICE: usize = 2048;
 /// Most cursor queries that are kept in mind; a terminal that answers none is not asked for ever.
 const QUERY_LIMIT: usize = 64;
 
@@ -47,9 +53,13 @@ struct Drawn {
 }
 
 /// The compositor.
+///
+/// While nothing of ours stands on the terminal, the child's bytes go there first and wait in a backlog for the
+/// shadow. Whoever asks for anything that the shadow knows has it catch up before.
 pub struct Compositor {
     scanner: Scanner,
     shadow: Shadow,
+    backlog: Backlog,
     mode: BarMode,
     addressable: bool,
     synchronized: bool,
@@ -70,6 +80,7 @@ impl Compositor {
         Self {
             scanner: Scanner::new(),
             shadow: Shadow::new(size),
+            backlog: Backlog::default(),
             mode,
             addressable,
             synchronized: false,
@@ -87,11 +98,23 @@ impl Compositor {
         if bytes.is_empty() {
             return;
         }
+        self.age += 1;
+        if self.drawn.is_none() && self.our_title.is_none() {
+            tty.extend_from_slice(bytes);
+            self.backlog.push(bytes);
+            if self.backlog.len() >= BACKLOG {
+                self.catch_up();
+            }
+            return;
+        }
+        self.catch_up();
         self.undraw(tty);
         let boundary = self.scanner.at_boundary();
-        let title = self.our_title.as_ref().map(|_| self.title().to_owned());
+        let title = self
+            .our_title
+            .as_ref()
+            .map(|_| self.shadow.modes().title().to_owned());
         self.feed(bytes);
-        self.age += 1;
         let touched = self.shadow.modes_mut().take_title_touched();
         let set = self.shadow.modes_mut().take_title_set();
         if let Some(title) = title {
@@ -104,6 +127,39 @@ impl Compositor {
             }
         }
         tty.extend_from_slice(bytes);
+    }
+
+    /// Has the shadow yet to be told of something that is on the terminal?
+    pub fn is_behind(&self) -> bool {
+        self.backlog.len() > 0
+    }
+
+    /// Tells the shadow a little of that. To be called when there is nothing else to do.
+    pub fn catch_up_a_little(&mut self) {
+        self.catch_up_by(SLICE);
+    }
+
+    fn catch_up(&mut self) {
+        self.catch_up_by(usize::MAX);
+    }
+
+    fn catch_up_by(&mut self, most: usize) {
+        if !self.is_behind() {
+            return;
+        }
+        let Self {
+            scanner,
+            shadow,
+            backlog,
+            ..
+        } = self;
+        // Given out before it is read: a panic in the middle must not have it read again.
+        scanner.feed(backlog.next(most), |token| shadow.apply(&token));
+        self.backlog.is_read();
+        self.note_queries();
+        // No title of ours stands in the child's way.
+        self.shadow.modes_mut().take_title_touched();
+        self.shadow.modes_mut().take_title_set();
     }
 
     /// What the bar should show from now on; [`Self::draw`] draws it.
@@ -147,6 +203,7 @@ impl Compositor {
     /// Takes the bar off now and puts the child's title back; what is wanted stays wanted.
     pub fn hide(&mut self, tty: &mut Vec<u8>) {
         crate::fault::point("hide");
+        self.catch_up();
         self.undraw(tty);
         if self.scanner.at_boundary() {
             self.put_title_back(tty);
@@ -155,17 +212,21 @@ impl Compositor {
 
     /// Takes the row off alone, as before the child's next byte.
     pub fn uncover(&mut self, tty: &mut Vec<u8>) {
+        self.catch_up();
         self.undraw(tty);
     }
 
     /// What the child has on, for who goes on without us.
     pub fn leftovers(&self) -> Leftovers {
-        Leftovers::new(self.shadow.modes().clone(), *self.shadow.pen())
+        let mut left = Leftovers::new(self.shadow.modes().clone(), *self.shadow.pen());
+        left.feed(self.backlog.unread());
+        left
     }
 
     /// The terminal has another size (SIGWINCH). It has moved what it showed already, a bar too:
     /// that is not taken off, the child's own repaint covers it.
     pub fn resize(&mut self, size: Size) {
+        self.catch_up();
         self.drawn = None;
         self.shadow.resize(size);
         self.age += 1;
@@ -173,6 +234,7 @@ impl Compositor {
 
     /// The terminal was in other hands (stopped and continued): nothing on it is known.
     pub fn trust_lost(&mut self) {
+        self.catch_up();
         self.drawn = None;
         self.our_title = None;
         self.shadow.distrust();
@@ -181,12 +243,13 @@ impl Compositor {
     }
 
     /// Would the answer to a cursor query let the bar be drawn? Asked at most once a state of the screen.
-    pub fn cursor_query_wanted(&self) -> bool {
+    pub fn cursor_query_wanted(&mut self) -> bool {
+        self.catch_up();
         let modes = self.shadow.modes();
         self.wanted.is_some()
             && self.mode == BarMode::Auto
             && self.addressable
-            && self.at_boundary()
+            && self.is_whole()
             && self.asked_at != Some(self.age)
             && !self.shadow.cursor_known()
             && !self.shadow.wrap_pending()
@@ -200,6 +263,7 @@ impl Compositor {
 
     /// Asks the terminal where the cursor is (`CSI 6 n`).
     pub fn query_cursor(&mut self, tty: &mut Vec<u8>) {
+        self.catch_up();
         tty.extend_from_slice(b"\x1b[6n");
         self.asked_at = Some(self.age);
         self.note_query(Query::Ours(self.age));
@@ -208,6 +272,7 @@ impl Compositor {
     /// The terminal reported the cursor at `row` and `col` (as it counts, from 1). True: we had
     /// asked, and the report is not for the child.
     pub fn cursor_report(&mut self, row: u16, col: u16) -> bool {
+        self.catch_up();
         let Some(Query::Ours(age)) = self.queries.front().copied() else {
             self.queries.pop_front();
             return false;
@@ -226,22 +291,31 @@ impl Compositor {
     }
 
     /// The screen as the user sees it, without the bar.
-    pub fn screen(&self) -> Screen {
+    pub fn screen(&mut self) -> Screen {
+        self.catch_up();
         self.shadow.screen()
     }
 
     /// Between sequences and characters, and outside an open synchronized update.
-    pub fn at_boundary(&self) -> bool {
+    pub fn at_boundary(&mut self) -> bool {
+        self.catch_up();
+        self.is_whole()
+    }
+
+    /// The same of what the shadow has been told.
+    fn is_whole(&self) -> bool {
         self.scanner.at_boundary() && !self.shadow.modes().is_on(2026)
     }
 
     /// The alternate screen is on.
-    pub fn alternate(&self) -> bool {
+    pub fn alternate(&mut self) -> bool {
+        self.catch_up();
         self.shadow.alternate()
     }
 
     /// The title that the child set last, or empty.
-    pub fn title(&self) -> &str {
+    pub fn title(&mut self) -> &str {
+        self.catch_up();
         self.shadow.modes().title()
     }
 
@@ -259,6 +333,7 @@ impl Compositor {
     /// where there is nothing to undo.
     pub fn restore(&mut self, tty: &mut Vec<u8>) {
         crate::fault::point("restore");
+        self.catch_up();
         self.undraw(tty);
         let mut bytes = Vec::new();
         if !self.scanner.at_boundary() {
@@ -287,6 +362,7 @@ impl Compositor {
     /// that stopped itself had undone them, and sets and draws them itself. What was on the terminal
     /// meanwhile is unknown: all trust is lost.
     pub fn resume(&mut self, tty: &mut Vec<u8>) {
+        self.catch_up();
         restore::again(self.shadow.modes(), tty);
         if self.shadow.alternate() {
             for row in 0..self.size().rows {
@@ -301,6 +377,10 @@ impl Compositor {
     fn feed(&mut self, bytes: &[u8]) {
         let shadow = &mut self.shadow;
         self.scanner.feed(bytes, |token| shadow.apply(&token));
+        self.note_queries();
+    }
+
+    fn note_queries(&mut self) {
         for _ in 0..self.shadow.modes_mut().take_cursor_queries() {
             self.note_query(Query::Child);
         }
@@ -390,8 +470,49 @@ impl Compositor {
 
     fn put_title_back(&mut self, tty: &mut Vec<u8>) {
         if self.our_title.take().is_some() {
-            write_title(self.title(), tty);
+            write_title(self.shadow.modes().title(), tty);
         }
+    }
+}
+
+/// Bytes in order, given out from the front.
+#[derive(Default)]
+struct Backlog {
+    bytes: Vec<u8>,
+    given: usize,
+    /// Of those, whoever took them has read so many.
+    read: usize,
+}
+
+impl Backlog {
+    fn len(&self) -> usize {
+        self.bytes.len() - self.given
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        // Keeps the memory bounded while it never runs quite empty.
+        if self.given >= self.len() {
+            self.bytes.drain(..self.given);
+            (self.given, self.read) = (0, 0);
+        }
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// The next bytes, at most so many.
+    fn next(&mut self, most: usize) -> &[u8] {
+        let from = self.given;
+        self.given += most.min(self.len());
+        &self.bytes[from..self.given]
+    }
+
+    /// What was given out is read.
+    fn is_read(&mut self) {
+        self.read = self.given;
+    }
+
+    /// What was not read to its end, if it was given out or not.
+    fn unread(&self) -> &[u8] {
+        &self.bytes[self.read..]
     }
 }
 

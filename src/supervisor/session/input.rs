@@ -167,7 +167,7 @@ impl Session {
 
     /// The prompt is free on the screen as it stands, the CLI not at work, and nothing was typed that it
     /// may not show yet.
-    fn prompt_is_idle(&self, t: Duration) -> bool {
+    fn prompt_is_idle(&mut self, t: Duration) -> bool {
         if self.last_text.is_some_and(|text| t < text + TYPING_GAP)
             || self.keys.in_paste()
             || !self.screen.at_boundary()

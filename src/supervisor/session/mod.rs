@@ -370,6 +370,17 @@ impl Session {
         .map(|t| t + self.stopped)
     }
 
+    /// Is there output of the child's that has been passed on and not been read yet? Then [`Session::read_on`] is to
+    /// be called as soon as there is nothing else to do.
+    pub fn is_behind(&self) -> bool {
+        self.screen.is_behind()
+    }
+
+    /// Reads a little of it.
+    pub fn read_on(&mut self) {
+        self.screen.catch_up_a_little();
+    }
+
     /// How the supervisor stands, for tests and `explain`.
     pub fn state(&self) -> &State {
         &self.state
@@ -436,7 +447,8 @@ impl Session {
 
     /// Brings the bar up to date.
     fn present(&mut self, t: Duration, out: &mut Outbox) {
-        if self.screen.at_boundary()
+        if self.notify.is_some()
+            && self.screen.at_boundary()
             && let Some(text) = self.notify.take()
         {
             self.notification(&text, &mut out.tty);

@@ -54,7 +54,7 @@ impl Session {
     }
 
     /// The child is in the middle of drawing: what stands on the screen now may be half a frame.
-    pub(super) fn in_the_middle(&self, t: Duration) -> bool {
+    pub(super) fn in_the_middle(&mut self, t: Duration) -> bool {
         let patient = self
             .unread_since
             .is_some_and(|since| t < since + OPEN_AT_MOST);
