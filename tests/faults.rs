@@ -28,6 +28,7 @@ mod disk;
 mod driver;
 #[path = "faults/pipe.rs"]
 mod pipe;
+#[cfg(target_os = "linux")]
 #[path = "faults/system.rs"]
 mod system;
 #[path = "faults/transcript.rs"]

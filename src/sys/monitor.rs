@@ -94,6 +94,7 @@ fn take_terminal(terminal: OwnedFd) -> io::Result<()> {
     rustix::stdio::dup2_stdin(&terminal)?;
     rustix::stdio::dup2_stdout(&terminal)?;
     rustix::stdio::dup2_stderr(&terminal)?;
+    drop(terminal);
     Ok(())
 }
 
@@ -129,10 +130,7 @@ fn spawn(mut command: Command) -> io::Result<Child> {
         Ok(taken?)
     };
     // SAFETY: between fork and exec the closure makes system calls; it neither allocates nor takes a lock.
-    #[expect(
-        unsafe_code,
-        reason = "there is no other way to act between fork and exec"
-    )]
+    #[expect(unsafe_code, reason = "there is no other way to act before exec")]
     let command = unsafe { command.pre_exec(take_foreground) };
     command.spawn()
 }

@@ -81,6 +81,7 @@ pub(super) fn reset() {
         Number::INT,
         Number::QUIT,
         Number::TSTP,
+        Number::XFSZ,
     ] {
         // SAFETY: the default action is valid for each of them.
         #[expect(unsafe_code, reason = "there is no safe call for it")]

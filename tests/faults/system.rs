@@ -127,9 +127,13 @@ fn ended(stage: &Stage) {
 
 #[test]
 fn a_disk_that_takes_nothing_ends_no_session() {
-    for words in ["file-enospc", "file-eio", "file-enospc,eintr,short"] {
+    let failures = ["file-enospc", "file-eio", "file-enospc,eintr,short"];
+    let stages = failures.map(|words| {
         let stage = shimmed(Play::stand_in(), words, 3).start();
         stage.strike();
+        stage
+    });
+    for (words, stage) in failures.into_iter().zip(stages) {
         stage.shows(BAR);
         stage.types("\x03");
         stage.shows("not resuming");
