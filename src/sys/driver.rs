@@ -625,6 +625,7 @@ impl Driver {
     /// The way out, in this order: the session's bytes (the bar, the modes), then the attributes.
     async fn restore(&mut self, end: Option<ExitKind>) {
         if end.is_none() {
+            let _ = self.end_child().await;
             self.handle(&Event::ChildExited(ExitKind::Killed(0)));
         }
         let _ = self.flush().await;

@@ -47,6 +47,23 @@ fn a_failing_loop_hangs_the_child_up_and_says_what_it_was() {
     stage.logs("end");
 }
 
+#[test]
+fn a_failing_loop_leaves_nobody_behind() {
+    let words = "trap '' HUP; stty raw -echo; printf 'pid=%s.' $$; while :; do sleep 1000; done";
+    let stage = Play::wrapped(words, &[]).fault(&[("driver", 1)]).start();
+    let pid = stage.wait("pid", || {
+        let history = String::from_utf8_lossy(&stage.terminal.history()).into_owned();
+        let (_, rest) = history.split_once("pid=")?;
+        Some(rest.split_once('.')?.0.to_owned())
+    });
+    stage.strike();
+    stage.types("x");
+    assert_eq!(stage.ends(), Exit::Code(125));
+    // Killed: in a container nobody may collect it.
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    assert!(stat.is_empty() || stat.contains(") Z "), "{stat}");
+}
+
 /// The panic hook, and what it finds locked.
 #[test]
 fn a_panic_that_nobody_catches_leaves_raw_mode_before_its_message() {

@@ -1,17 +1,23 @@
 //! Failures of our own: which part of us goes, and what is left to be put right.
 
+use std::io;
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal as Number;
 use rustix::termios::Winsize;
 use serde_json::json;
 
 use super::super::clock::Clock;
 use super::super::guarded;
-use super::Driver;
+use super::{Driver, QUIET_AFTER_EXIT, STALL, grace};
+use crate::supervisor::session::Signal;
 
 /// For so long has the child another size, so that it draws anew: a program that looks at its size only some time
 /// after the signal must see it.
 const NUDGE: Duration = Duration::from_millis(250);
+
+/// How often a child that is to end is looked at.
+const LOOK: Duration = Duration::from_millis(20);
 
 impl Driver {
     /// The session has failed: nobody would answer the hooks any more, so who waits is let go.
@@ -35,6 +41,31 @@ impl Driver {
         self.companion = None;
         self.log
             .append(&json!({ "event": "hook-unavailable", "error": failure }));
+    }
+
+    /// The loop has failed: the child is told as when the terminal goes, and has its grace; nobody is left behind.
+    pub(super) async fn end_child(&mut self) -> io::Result<()> {
+        self.pty.signal(Number::HUP);
+        self.pty.signal(Number::CONT);
+        self.pty.resume();
+        let (mut until, mut killed) = (Clock::instant() + grace(Signal::Hup), false);
+        while self.pty.try_wait()?.is_none() {
+            if Clock::instant() >= until {
+                if killed {
+                    break;
+                }
+                self.pty.signal(Number::KILL);
+                (until, killed) = (until + STALL, true);
+            }
+            // Its words must not block it; they are shown.
+            if self.child_eof || self.to_tty.is_full() {
+                tokio::time::sleep(LOOK).await;
+            } else if let Ok(ready) = tokio::time::timeout(LOOK, self.pty.readable()).await {
+                ready?;
+                self.read_child()?;
+            }
+        }
+        self.drain(QUIET_AFTER_EXIT).await
     }
 
     /// What the session said goes on its way.
