@@ -112,7 +112,7 @@ fn what_cannot_be_read_is_waited_for_in_vain_and_nobody_types() {
 #[test]
 fn what_changes_during_the_wait_makes_us_stand_down() {
     let kinds = ["truncated", "removed", "replaced", "a pipe now"];
-    let stages = kinds.map(|_| Play::stand_in().set("BASE", "3s").start());
+    let stages = kinds.map(|_| Play::stand_in().set("BASE", "5s").set("CAP", "5s").start());
     for (kind, stage) in kinds.into_iter().zip(&stages) {
         let path = transcript(stage);
         stage.shows(BAR);
