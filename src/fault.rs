@@ -58,10 +58,9 @@ pub(crate) use armed::{arm, point};
 
 /// Nothing.
 #[cfg(not(debug_assertions))]
-pub(crate) fn arm() {}
+pub(crate) const fn arm() {}
 
 /// Nothing.
 #[cfg(not(debug_assertions))]
-#[inline(always)]
-#[expect(clippy::inline_always, reason = "it is nothing")]
-pub(crate) fn point(_name: &'static str) {}
+#[inline]
+pub(crate) const fn point(_name: &'static str) {}
