@@ -39,6 +39,18 @@ ci:
 streams:
     CLAUDE_RETRY_STREAMS=200000 cargo test --release --test compositor
 
+# What the wrapper costs beside a C pass-through and `script`: a table, and the same as JSON. Run it alone.
+bench:
+    cargo bench --bench overhead
+
+# The pure core alone: scanner, shadow, readers, bar, transcript.
+bench-core *names:
+    cargo bench --bench core -- {{names}}
+
+# Licences, duplicate versions, sources and known advisories of the dependencies (needs cargo-deny).
+deny:
+    cargo deny --locked check
+
 # Each fuzz target for so many seconds, from seeds made of the recordings; targets may be named behind.
 fuzz seconds="60" *targets:
     scripts/fuzz {{seconds}} {{targets}}

@@ -117,6 +117,11 @@ pub fn busy(screen: &Screen) -> bool {
 
 /// Is it at work by what stands on the screen, whatever the title says?
 pub fn works(screen: &Screen, catalogue: &Catalogue) -> bool {
+    works_beside(screen, find_by(screen, catalogue).as_ref())
+}
+
+/// The same where [`find_by`] has been asked already.
+pub fn works_beside(screen: &Screen, banner: Option<&Banner>) -> bool {
     let layout = prompt::layout(screen);
     let footer = match layout {
         Layout::Box { lower, .. } => lower + 1,
@@ -133,7 +138,7 @@ pub fn works(screen: &Screen, catalogue: &Catalogue) -> bool {
     if screen.rows[footer..].iter().any(works) {
         return true;
     }
-    match (find_by(screen, catalogue), layout) {
+    match (banner, layout) {
         // The spinner is always the last thing: what looks like one above an error is part of an answer.
         (Some(banner), _) => banner.reading == Reading::StillRetrying,
         // An answer may begin a row with anything here; there is no spinner.

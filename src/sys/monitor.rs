@@ -74,7 +74,10 @@ fn run(command: Command, terminal: OwnedFd, pipe: OwnedFd) -> u8 {
     signals::reset();
     // Where our parent is gone, nobody is told; the terminal's hangup ends both of us.
     let tell = |line: &str| drop(File::from(pipe).write_all(format!("{line}\n").as_bytes()));
-    match take_terminal(terminal).and_then(|()| spawn(command)) {
+    let taken = take_terminal(&terminal);
+    // What is still owned must not be closed behind its owner's back.
+    drop(terminal);
+    match taken.and_then(|()| spawn(command)) {
         Ok(child) => {
             tell(&child.id().to_string());
             close_all_but_standard();
@@ -88,13 +91,12 @@ fn run(command: Command, terminal: OwnedFd, pipe: OwnedFd) -> u8 {
 }
 
 /// Begins a session with this terminal, and has it as stdin, stdout and stderr.
-fn take_terminal(terminal: OwnedFd) -> io::Result<()> {
+fn take_terminal(terminal: &OwnedFd) -> io::Result<()> {
     setsid()?;
-    ioctl_tiocsctty(&terminal)?;
-    rustix::stdio::dup2_stdin(&terminal)?;
-    rustix::stdio::dup2_stdout(&terminal)?;
-    rustix::stdio::dup2_stderr(&terminal)?;
-    drop(terminal);
+    ioctl_tiocsctty(terminal)?;
+    rustix::stdio::dup2_stdin(terminal)?;
+    rustix::stdio::dup2_stdout(terminal)?;
+    rustix::stdio::dup2_stderr(terminal)?;
     Ok(())
 }
 

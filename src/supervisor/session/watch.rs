@@ -75,12 +75,12 @@ impl Session {
             },
             _ => Shown::Other,
         };
-        let catalogue = &self.settings.catalogue;
-        let works = banner::works(&screen, catalogue);
+        let banner = banner::find_by(&screen, &self.settings.catalogue);
+        let works = banner::works_beside(&screen, banner.as_ref());
         let title = banner::title(&screen.title);
         self.view = View {
             prompt,
-            banner: banner::find_by(&screen, catalogue),
+            banner,
             works,
             title,
             busy: works || title == Title::Busy,

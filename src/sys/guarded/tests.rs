@@ -49,7 +49,7 @@ fn after_a_failure_it_is_a_pipe_and_the_chunk_at_hand_passes_whole() {
     assert_eq!(guarded.next_deadline(), None);
     let failure = guarded.take_failure(&mut out).expect("a failure");
     assert!(
-        failure.contains("cannot bear it") && failure.contains("guarded.rs"),
+        failure.contains("cannot bear it") && failure.contains("guarded/tests.rs"),
         "{failure}"
     );
     assert_eq!(guarded.take_failure(&mut out), None);
