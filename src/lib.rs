@@ -10,6 +10,7 @@ pub mod cli;
 pub mod config;
 pub mod ctl;
 pub mod error;
+pub(crate) mod fault;
 pub mod supervisor;
 pub mod sys;
 pub mod term;
@@ -27,12 +28,19 @@ use sys::LaunchError;
     reason = "messages from before the terminal is taken over"
 )]
 pub fn run(args: Vec<OsString>) -> ExitCode {
-    execute(args).unwrap_or_else(|error| {
-        // It may name a path or a value of anybody's.
-        eprintln!("claude-retry: {}", shown(&error.to_string()));
-        ExitCode::from(error.exit_code())
-    })
+    let ended = std::panic::catch_unwind(move || {
+        execute(args).unwrap_or_else(|error| {
+            // It may name a path or a value of anybody's.
+            eprintln!("claude-retry: {}", shown(&error.to_string()));
+            ExitCode::from(error.exit_code())
+        })
+    });
+    // A panic has said what it was, and the way here has put the terminal right.
+    ended.unwrap_or(ExitCode::from(OWN_FAULT))
 }
+
+/// The exit code of a failure of our own.
+const OWN_FAULT: u8 = 125;
 
 /// A message without control characters; some have more than one line.
 fn shown(text: &str) -> String {

@@ -109,7 +109,7 @@ fn pipe(size: Size, steps: &[Step<'_>], left: usize) -> Option<String> {
     session.handle(now(ms), &killed, &mut out);
     assert!(out.tty.starts_with(&drawn), "the terminal's bytes");
     assert_eq!(out.child, typed, "the child's bytes");
-    session.take_failure()
+    session.take_failure(&mut out)
 }
 
 /// Byte by byte, each read at once, and as it comes, read when somebody asks.

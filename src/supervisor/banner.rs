@@ -102,6 +102,7 @@ pub fn find(screen: &Screen) -> Option<Banner> {
 
 /// The same by the user's catalogue.
 pub fn find_by(screen: &Screen, catalogue: &Catalogue) -> Option<Banner> {
+    crate::fault::point("banner");
     match prompt::layout(screen) {
         Layout::Plain(row) => find_spoken(screen, row, catalogue),
         layout => find_drawn(screen, layout.floor()?, catalogue),

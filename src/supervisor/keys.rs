@@ -101,6 +101,7 @@ impl Reader {
     /// Text comes in as few pieces as the reads allow; a paste is given out as it comes, with the
     /// sequences round it.
     pub fn feed(&mut self, input: &[u8], pieces: &mut Vec<Piece>) {
+        crate::fault::point("keys");
         let first = pieces.len();
         let mut rest = input;
         while let Some((&byte, after)) = rest.split_first() {
@@ -130,6 +131,11 @@ impl Reader {
     /// Is an unfinished sequence kept?
     pub fn pending(&self) -> bool {
         !self.kept.is_empty()
+    }
+
+    /// The bytes of the unfinished sequence.
+    pub fn kept(&self) -> &[u8] {
+        &self.kept
     }
 
     /// Is a bracketed paste open, its end still to come?

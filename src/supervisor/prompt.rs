@@ -141,6 +141,7 @@ pub(super) fn layout(screen: &Screen) -> Layout {
 
 /// Reads the prompt.
 pub fn read(screen: &Screen) -> Prompt {
+    crate::fault::point("prompt");
     match layout(screen) {
         Layout::Box { upper, lower } => read_box(screen, upper, lower),
         Layout::Rule(row) => read_below(&screen.rows[row..]),

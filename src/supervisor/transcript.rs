@@ -70,6 +70,7 @@ pub enum Report {
 ///
 /// Lines that are not JSON, or of another shape, are passed over. `None` when no turn is in it.
 pub fn last_turn(tail: &[u8], whole: bool) -> Option<LastTurn> {
+    crate::fault::point("transcript");
     let lines = read_lines(tail, whole);
     let chain = Chain::new(&lines);
     let newest = chain.newest()?;

@@ -186,6 +186,11 @@ impl Typing {
         Outcome::Open
     }
 
+    /// The user's input that waits for the end of this.
+    pub fn held(&self) -> &[u8] {
+        &self.held
+    }
+
     /// When to look even if nothing is drawn.
     pub fn deadline(&self) -> Duration {
         match self.undo {

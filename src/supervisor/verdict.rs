@@ -224,6 +224,7 @@ pub struct Failure {
 
 /// Weighs the witnesses; the tables are in the module's docs.
 pub fn judge(w: &Witnesses<'_>) -> Verdict {
+    crate::fault::point("verdict");
     if w.works {
         return Verdict::Wait(AT_WORK[0]);
     }

@@ -191,28 +191,43 @@ struct Held {
 }
 
 impl Held {
-    #[expect(unsafe_code, reason = "rustix has no signal masks")]
     fn new() -> Self {
-        // SAFETY: the sets are initialised by sigemptyset before they are used, and live throughout.
-        unsafe {
-            let mut set = std::mem::zeroed();
-            let mut before = std::mem::zeroed();
-            libc::sigemptyset(&raw mut set);
-            libc::sigemptyset(&raw mut before);
-            for signal in [
-                libc::SIGINT,
-                libc::SIGTERM,
-                libc::SIGHUP,
-                libc::SIGQUIT,
-                libc::SIGTSTP,
-                // Of a shell that takes the terminal back meanwhile.
-                libc::SIGTTOU,
-            ] {
+        let (mut set, mut before) = (no_signals(), no_signals());
+        for signal in [
+            libc::SIGINT,
+            libc::SIGTERM,
+            libc::SIGHUP,
+            libc::SIGQUIT,
+            libc::SIGTSTP,
+            // Of a shell that takes the terminal back meanwhile.
+            libc::SIGTTOU,
+        ] {
+            // SAFETY: the set is initialised, and the signal is one.
+            #[expect(unsafe_code, reason = "rustix has no signal masks")]
+            unsafe {
                 libc::sigaddset(&raw mut set, signal);
             }
-            libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, &raw mut before);
-            Self { before }
         }
+        // SAFETY: both sets are initialised and live throughout.
+        #[expect(unsafe_code, reason = "rustix has no signal masks")]
+        unsafe {
+            libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, &raw mut before);
+        }
+        Self { before }
+    }
+}
+
+fn no_signals() -> libc::sigset_t {
+    let mut set = std::mem::MaybeUninit::uninit();
+    // SAFETY: there is room for a set.
+    #[expect(unsafe_code, reason = "rustix has no signal masks")]
+    unsafe {
+        libc::sigemptyset(set.as_mut_ptr());
+    }
+    // SAFETY: the call above has initialised it; with a valid pointer it cannot fail.
+    #[expect(unsafe_code, reason = "rustix has no signal masks")]
+    unsafe {
+        set.assume_init()
     }
 }
 

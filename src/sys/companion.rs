@@ -22,6 +22,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 
+use super::guarded;
 use super::ids::{led_by, session_of};
 use super::private::{self, Folder, places};
 use crate::supervisor::hook::{
@@ -123,7 +124,7 @@ impl Companion {
         private_file(&plugin.join("hooks/hooks.json"), &plugin_hooks(&command))?;
         let listener = UnixListener::bind(socket)?;
         let (sender, calls) = mpsc::channel(CALLS);
-        tokio::spawn(listen(listener, sender));
+        guarded::spawn(listen(listener, sender));
         Ok(Self {
             folder,
             calls,
@@ -143,6 +144,7 @@ impl Companion {
 
     /// What of it the session is to know; `child` is the wrapper's own, in the terminal session `session`. Who is not of our own CLI is answered at once.
     pub(super) fn sort(&mut self, heard: Heard, child: Pid, session: Pid) -> Option<News> {
+        crate::fault::point("companion");
         let (id, call, reply) = match heard {
             Heard::Call(id, call, reply) => (id, call, reply),
             Heard::Gone(id) => {
@@ -243,7 +245,7 @@ async fn listen(listener: UnixListener, sender: mpsc::Sender<Heard>) {
         };
         id += 1;
         let sender = sender.clone();
-        tokio::spawn(async move {
+        guarded::spawn(async move {
             let _ = attend(id, stream, &sender).await;
             drop(place);
         });
@@ -256,6 +258,7 @@ async fn attend(
     mut stream: UnixStream,
     sender: &mpsc::Sender<Heard>,
 ) -> io::Result<()> {
+    crate::fault::point("companion-task");
     let mut line = Vec::new();
     {
         let mut reader = BufReader::new(&mut stream).take(CALL);

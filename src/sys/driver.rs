@@ -9,6 +9,8 @@
 //!
 //! Nothing wakes the loop but a descriptor, a signal, or a deadline that the session asked for.
 
+mod ending;
+mod failing;
 mod looking;
 mod stopping;
 
@@ -77,6 +79,7 @@ pub(super) fn run(
     traits: TerminalTraits,
     recorder: &mut Option<Recorder>,
 ) -> Result<ExitKind, LaunchError> {
+    crate::fault::arm();
     guarded::install_panic_hook();
     let launch = Launch::prepare(&settings, program, args, &terminal)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -86,6 +89,7 @@ pub(super) fn run(
     let runtime = runtime.map_err(|error| LaunchError::own("start the event loop", &error))?;
     let _context = runtime.enter();
     let mut driver = Driver::start(settings, program, launch, terminal, traits, recorder)?;
+    crate::fault::point("uncaught");
 
     let end = guarded::catch(|| runtime.block_on(driver.run()));
     let end = end.unwrap_or_else(|failure| Err(io::Error::other(failure)));
@@ -173,6 +177,10 @@ struct Driver {
     size: Winsize,
     /// Nobody has the child's side of the pty open.
     child_eof: bool,
+    /// When that is looked at again.
+    eof_look: Option<ending::Look>,
+    /// Nothing is to be read from the terminal any more: it hung up, or is not ours to read.
+    tty_deaf: bool,
     /// The terminal is gone: what would go there is dropped.
     tty_gone: bool,
     /// We are not in the foreground, and do not touch the terminal.
@@ -181,6 +189,8 @@ struct Driver {
     child_stopped: bool,
     ending: Option<Ending>,
     exited: Option<ExitKind>,
+    /// The child has a size that is not the terminal's, until then.
+    nudged: Option<Instant>,
     /// Deadlines since anything else happened.
     idle_deadlines: u32,
     /// Reads since anything else was looked at.
@@ -243,7 +253,7 @@ impl Driver {
             log.append(&json!({ "event": "no-retry-after", "reason": reason }));
         }
         if companion.is_some() || debug.is_some() {
-            tokio::spawn(async { private::sweep() });
+            guarded::spawn(async { private::sweep() });
         }
         let locator = (settings.transcript == TranscriptMode::Auto)
             .then(|| Locator::of_child(pty.child(), pty.session(), spawned_unix_ms))
@@ -273,11 +283,14 @@ impl Driver {
             buffer: vec![0; READ_BUFFER],
             size,
             child_eof: false,
+            eof_look: None,
+            tty_deaf: false,
             tty_gone: false,
             background: false,
             child_stopped: false,
             ending: None,
             exited: None,
+            nudged: None,
             idle_deadlines: 0,
             reads: 0,
             wrote: Clock::instant(),
@@ -293,6 +306,7 @@ impl Driver {
                 break kind;
             }
             let ready = self.ready().await?;
+            crate::fault::point("driver");
             self.reads = match ready {
                 Ready::ChildReadable | Ready::TtyReadable if self.reads < READS_IN_A_ROW => {
                     self.reads + 1
@@ -309,7 +323,10 @@ impl Driver {
                 Ready::ChildWritable(true) => self.write_child(),
                 Ready::ChildWritable(false) => self.to_child.clear(),
                 Ready::Signal(got) => self.on_signal(got).await?,
-                Ready::Time => self.on_time(),
+                Ready::Time => {
+                    self.on_time();
+                    self.look_after_eof().await?;
+                }
                 Ready::Hook(heard) => self.on_hook(heard),
                 Ready::ChildReadable => drop(self.read_child()?),
                 Ready::TtyReadable => self.read_tty(),
@@ -337,7 +354,7 @@ impl Driver {
         let write_tty = self.may_write_tty() && !self.to_tty.is_empty();
         let write_child = !self.child_eof && !self.to_child.is_empty();
         let read_child = !self.child_eof && !self.to_tty.is_full();
-        let read_tty = !self.background && !self.tty_gone && !self.to_child.is_full();
+        let read_tty = !self.background && !self.tty_deaf && !self.to_child.is_full();
         let time = async {
             match at {
                 Some(at) => tokio::time::sleep_until(at.into()).await,
@@ -377,11 +394,16 @@ impl Driver {
         let session = self.session.next_deadline().filter(|_| !self.background);
         let session = session.and_then(|elapsed| self.clock.instant_of(elapsed));
         let ending = self.ending.as_ref().map(|ending| ending.until);
-        session.into_iter().chain(ending).min()
+        let eof = self.eof_look.map(|look| look.at);
+        [session, ending, self.nudged, eof]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn on_time(&mut self) {
         let now = Clock::instant();
+        self.end_nudge(now);
         if let Some(ending) = &mut self.ending
             && ending.until <= now
         {
@@ -397,7 +419,7 @@ impl Driver {
             .session
             .next_deadline()
             .is_some_and(|at| at <= self.clock.now().elapsed);
-        if self.idle_deadlines > MAX_DEADLINES {
+        if due && self.idle_deadlines > MAX_DEADLINES {
             self.session
                 .fail(format!("{MAX_DEADLINES} deadlines in a row"));
             self.note_failure();
@@ -410,10 +432,12 @@ impl Driver {
         let Some(companion) = &mut self.companion else {
             return;
         };
-        match companion.sort(heard, self.pty.child(), self.pty.session()) {
-            Some(News::Event(id, event)) => self.handle(&Event::Hook(id, event)),
-            Some(News::Gone(id)) => self.handle(&Event::HookGone(id)),
-            None => {}
+        let (child, session) = (self.pty.child(), self.pty.session());
+        match guarded::catch(|| companion.sort(heard, child, session)) {
+            Ok(Some(News::Event(id, event))) => self.handle(&Event::Hook(id, event)),
+            Ok(Some(News::Gone(id))) => self.handle(&Event::HookGone(id)),
+            Ok(None) => {}
+            Err(failure) => self.lose_companion(&failure),
         }
     }
 
@@ -422,21 +446,17 @@ impl Driver {
         let mut buffer = std::mem::take(&mut self.buffer);
         let read = self.pty.read(&mut buffer);
         match read {
-            Ok(0) => {
-                self.child_eof = true;
-                self.to_child.clear();
-            }
+            Ok(0) => self.on_child_eof(),
             Ok(n) => {
+                self.on_child_back();
                 self.wrote = Clock::instant();
                 self.handle(&Event::ChildOutput(&buffer[..n]));
                 if self.may_write_tty() && !self.to_tty.is_empty() {
                     self.write_tty();
                 }
-                if let Some(debug) = &mut self.debug {
-                    debug.keep_short(Clock::instant());
-                }
+                self.keep_debug_short();
             }
-            Err(_) => {}
+            Err(_) => self.on_child_back(),
         }
         self.buffer = buffer;
         read.or_else(|error| again(error).map(|()| 0))
@@ -445,7 +465,7 @@ impl Driver {
     fn read_tty(&mut self) {
         let mut buffer = std::mem::take(&mut self.buffer);
         match self.tty.read(&mut buffer) {
-            Ok(0) => self.lose_tty(),
+            Ok(0) => self.hang_up(),
             Ok(n) => {
                 self.handle(&Event::UserInput(&buffer[..n]));
                 if !self.child_eof && !self.to_child.is_empty() {
@@ -454,7 +474,7 @@ impl Driver {
             }
             Err(error) => {
                 if again(error).is_err() {
-                    self.lose_tty();
+                    self.hang_up();
                 }
             }
         }
@@ -484,12 +504,21 @@ impl Driver {
         }
     }
 
-    /// The terminal hung up: the child learns it as it would have, and is drained into nothing.
+    /// The terminal hung up: the child learns it as it would have. What it says is written for as long as
+    /// that goes: the terminal may be there all the same, and has modes to be undone.
+    fn hang_up(&mut self) {
+        if !self.tty_deaf {
+            self.tty_deaf = true;
+            self.pass_on(Signal::Hup);
+        }
+    }
+
+    /// The terminal takes nothing any more: the child is drained into nothing.
     fn lose_tty(&mut self) {
         if !self.tty_gone {
             self.tty_gone = true;
             self.to_tty.clear();
-            self.pass_on(Signal::Hup);
+            self.hang_up();
         }
     }
 
@@ -540,7 +569,7 @@ impl Driver {
     fn update_size(&mut self) {
         let Ok(size) = self.tty.winsize() else { return };
         if !tty::same_size(size, self.size) && self.pty.resize(size).is_ok() {
-            self.size = size;
+            (self.size, self.nudged) = (size, None);
             self.handle(&Event::Resize(tty::session_size(size)));
         }
     }
@@ -587,21 +616,8 @@ impl Driver {
         if let Some(recorder) = &mut self.recorder {
             recorder.guarded(|recorder| recorder.note(event, &self.outbox.child));
         }
-        if self.tty_gone {
-            self.outbox.tty.clear();
-        }
-        self.to_tty.push(&mut self.outbox.tty);
-        self.to_child.push(&mut self.outbox.child);
+        self.send();
         self.note_failure();
-    }
-
-    /// The session has failed: nobody would answer the hooks any more, so who waits is let go.
-    fn note_failure(&mut self) {
-        if let Some(failure) = self.session.take_failure() {
-            self.companion = None;
-            self.log
-                .append(&json!({ "event": "failed", "error": failure }));
-        }
     }
 
     /// Reads what the child has written, until the end or until it has been quiet for so long.
@@ -650,6 +666,7 @@ impl Driver {
     /// The way out, in this order: the session's bytes (the bar, the modes), then the attributes.
     async fn restore(&mut self, end: Option<ExitKind>) {
         if end.is_none() {
+            let _ = self.end_child().await;
             self.handle(&Event::ChildExited(ExitKind::Killed(0)));
         }
         let _ = self.flush().await;

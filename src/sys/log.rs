@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
+use super::guarded;
 use super::plain_file::open_to_read;
 
 /// A file of this size is rotated.
@@ -20,6 +21,8 @@ const KEPT: u32 = 5;
 pub struct Log {
     path: Option<PathBuf>,
     file: Option<File>,
+    /// The last record may stand there by half: the disk was full.
+    torn: bool,
     max_bytes: u64,
 }
 
@@ -29,6 +32,7 @@ impl Log {
         Self {
             path,
             file: None,
+            torn: false,
             max_bytes: MAX_BYTES,
         }
     }
@@ -38,14 +42,20 @@ impl Log {
         let Some(path) = self.path.clone() else {
             return;
         };
-        if self.try_append(&path, record).is_err() {
+        // A panic loses the record too, and no more than that.
+        let appended = guarded::catch(|| self.try_append(&path, record));
+        if !matches!(appended, Ok(Ok(()))) {
             self.file = None;
         }
     }
 
     fn try_append(&mut self, path: &Path, record: &Value) -> io::Result<()> {
+        crate::fault::point("log");
         let mut line = serde_json::to_vec(&with_time(record))?;
         line.push(b'\n');
+        if self.torn {
+            line.insert(0, b'\n');
+        }
         let mut file = match self.file.take() {
             // Another process has rotated it.
             Some(file) if is_at(&file, path) => file,
@@ -55,7 +65,9 @@ impl Log {
             rotate(&file, path)?;
             file = open(path)?;
         }
+        self.torn = true;
         file.write_all(&line)?;
+        self.torn = false;
         self.file = Some(file);
         Ok(())
     }
@@ -272,5 +284,23 @@ mod tests {
                 .contains("\"n\":1")
         );
         Log::new(None).append(&json!({}));
+    }
+
+    #[test]
+    fn half_a_record_spoils_no_other() {
+        let tmp = tempfile::tempdir().expect("a folder");
+        let path = tmp.path().join("log");
+        let mut log = Log::new(Some(path.clone()));
+        log.append(&json!({ "n": 0 }));
+        // The disk was full in the middle of a record.
+        log.torn = true;
+        let mut file = OpenOptions::new().append(true).open(&path).expect("it");
+        file.write_all(b"{\"time\":\"2026").expect("a half");
+        log.append(&json!({ "n": 1 }));
+        log.append(&json!({ "n": 2 }));
+        let text = fs::read_to_string(&path).expect("the log");
+        let whole = |line: &str| serde_json::from_str::<Value>(line).ok()?["n"].as_u64();
+        let seen: Vec<_> = text.lines().filter_map(whole).collect();
+        assert_eq!(seen, [0, 1, 2], "{text}");
     }
 }

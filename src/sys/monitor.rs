@@ -52,18 +52,16 @@ impl Monitor {
     pub(super) fn fork(command: Command, terminal: OwnedFd) -> io::Result<Self> {
         let (report, reporter) = io::pipe()?;
         let (order, word) = io::pipe()?;
-        match fork()? {
-            Some(process) => Ok(Self {
-                process,
-                report,
-                word,
-            }),
-            None => {
-                // Else the order would never be at its end.
-                drop(word);
-                leave(|| run(command, terminal, order, reporter))
-            }
-        }
+        let Some(process) = fork()? else {
+            // Else the order would never be at its end.
+            drop(word);
+            leave(|| run(command, terminal, order, reporter))
+        };
+        Ok(Self {
+            process,
+            report,
+            word,
+        })
     }
 
     /// Has it start the CLI, with these changes to our environment: the monitor's process and the CLI's.

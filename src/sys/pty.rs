@@ -5,7 +5,8 @@
 //! why an exec failed.
 
 use std::ffi::{OsStr, OsString};
-use std::io;
+use std::fs::File;
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
@@ -105,7 +106,7 @@ pub(super) struct Spawned {
 /// The pty with its child, watched by the runtime.
 #[derive(Debug)]
 pub(super) struct Pty {
-    master: AsyncFd<OwnedFd>,
+    master: AsyncFd<File>,
     /// The leader of the session; it stops and ends as the child does.
     leader: Pid,
     child: Pid,
@@ -152,9 +153,9 @@ impl Pty {
 
     /// One read. 0 when nobody has the child's side open any more, which Linux calls `EIO`.
     pub(super) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = |fd: &OwnedFd| match rustix::io::read(fd, &mut *buffer) {
-            Err(rustix::io::Errno::IO) => Ok(0),
-            other => Ok(other?),
+        let read = |mut fd: &File| match fd.read(buffer) {
+            Err(error) if error.raw_os_error() == Some(libc::EIO) => Ok(0),
+            other => other,
         };
         self.master.try_io(Interest::READABLE, read)
     }
@@ -162,7 +163,7 @@ impl Pty {
     /// One write; `WouldBlock` when the child reads too little.
     pub(super) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         self.master
-            .try_io(Interest::WRITABLE, |fd| Ok(rustix::io::write(fd, bytes)?))
+            .try_io(Interest::WRITABLE, |mut fd| fd.write(bytes))
     }
 
     /// The child learns it by SIGWINCH, which the kernel sends.
@@ -202,7 +203,8 @@ impl Pty {
     pub(super) fn try_wait(&mut self) -> io::Result<Option<ExitKind>> {
         if self.ended.is_none() {
             let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
-            let status = waitid(WaitId::Pid(self.leader), options)?;
+            let look = || waitid(WaitId::Pid(self.leader), options);
+            let status = rustix::io::retry_on_intr(look)?;
             self.ended = status.as_ref().map(exit_kind);
         }
         Ok(self.ended)

@@ -177,6 +177,7 @@ impl Recorder {
         if self.sink.is_none() {
             return;
         }
+        crate::fault::point("recorder");
         let at = Clock::instant().duration_since(self.start);
         self.end_key(at);
         self.tell_time(at, clock::unix_ms());

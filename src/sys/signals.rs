@@ -45,6 +45,9 @@ impl Signals {
             let wanted = !is_ignored(number);
             wanted.then(|| take(number)).transpose()
         };
+        // Else a file that may not grow (`ulimit -f`) ends the process. A handler, not SIG_IGN, which a child would
+        // inherit: the write then fails.
+        let _ = unless_ignored(Number::XFSZ);
         Ok(Self {
             winch: take(Number::WINCH)?,
             child: take(Number::CHILD)?,
@@ -86,12 +89,16 @@ async fn told(stream: &mut Option<Stream>) {
 fn is_ignored(number: Number) -> bool {
     let mut now = std::mem::MaybeUninit::<libc::sigaction>::uninit();
     // SAFETY: the new action is null, so nothing changes, and the old one is written to where there is
-    // room for it; it is only read where the call says that it was written.
+    // room for it.
     #[expect(unsafe_code, reason = "there is no safe call for it")]
-    unsafe {
-        libc::sigaction(number.as_raw(), std::ptr::null(), now.as_mut_ptr()) == 0
-            && now.assume_init().sa_sigaction == libc::SIG_IGN
+    let asked = unsafe { libc::sigaction(number.as_raw(), std::ptr::null(), now.as_mut_ptr()) };
+    if asked != 0 {
+        return false;
     }
+    // SAFETY: the call says that it was written.
+    #[expect(unsafe_code, reason = "there is no safe call for it")]
+    let now = unsafe { now.assume_init() };
+    now.sa_sigaction == libc::SIG_IGN
 }
 
 /// The signal's number on this system.

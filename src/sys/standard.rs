@@ -24,7 +24,7 @@ extern "C" fn look() {
 
 /// Has the loader call [`look`] before the runtime starts.
 #[expect(unsafe_code, reason = "nothing of ours runs earlier by itself")]
-// SAFETY: what is in this section are functions that take no argument they need, and this one makes three
+// Sound: what is in this section are functions that take no argument they need, and this one makes three
 // system calls and sets an atomic: it needs nothing of the runtime.
 #[cfg_attr(target_os = "linux", unsafe(link_section = ".init_array"))]
 #[cfg_attr(target_os = "macos", unsafe(link_section = "__DATA,__mod_init_func"))]

@@ -100,6 +100,7 @@ impl Locator {
 
     /// Reads the last turn of the transcript that is named, or looks for it; and what the CLI says of itself.
     pub fn look(&self, named: Option<&Path>) -> (Report, Status) {
+        crate::fault::point("locator");
         // The status first: a turn that begins in between is in neither, or in the transcript.
         let session = self.session();
         let status = session
@@ -304,6 +305,9 @@ pub(super) fn read_errors_since(path: &Path, unix_ms: u64) -> io::Result<u32> {
     file.take(2 * tail).read_to_end(&mut bytes)?;
     Ok(errors_since(&bytes, from == 0, unix_ms))
 }
+
+#[cfg(test)]
+mod odd;
 
 #[cfg(test)]
 mod tests {

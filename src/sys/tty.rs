@@ -1,11 +1,12 @@
 //! The user's terminal.
 
 use std::ffi::{OsStr, OsString};
-use std::io;
+use std::fs::File;
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use rustix::fs::{Mode, OFlags, fstat, open as open_file};
 use rustix::termios::{
@@ -72,7 +73,13 @@ pub(super) fn look(terminal: impl AsFd) -> io::Result<(Termios, Winsize)> {
 /// Sets back the attributes from before raw mode, if it is on. Safe to call at any time, any number of
 /// times; errors are ignored, for there is nobody left to tell.
 pub(super) fn leave_raw() {
-    if let Some(Before { terminal, termios }) = before().take() {
+    let mut before = match BEFORE.try_lock() {
+        Ok(before) => before,
+        Err(TryLockError::Poisoned(before)) => before.into_inner(),
+        // A panic right where it is held: the way out comes here again.
+        Err(TryLockError::WouldBlock) => return,
+    };
+    if let Some(Before { terminal, termios }) = before.take() {
         let _ = tcsetattr(&terminal, OptionalActions::Now, &termios);
     }
 }
@@ -86,18 +93,18 @@ fn raw(before: &Termios) -> Termios {
 }
 
 /// Has the current runtime watch a descriptor.
-pub(super) fn watch(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
-    // SAFETY: the descriptor is owned, so it stays open until the `AsyncFd` drops it, and an `OwnedFd`
+pub(super) fn watch(fd: OwnedFd) -> io::Result<AsyncFd<File>> {
+    // SAFETY: the descriptor is owned, so it stays open until the `AsyncFd` drops it, and a `File`
     // always gives the same number.
     #[expect(unsafe_code, reason = "the safe constructors are deprecated")]
-    let watched = unsafe { AsyncFd::register(fd) };
+    let watched = unsafe { AsyncFd::register(File::from(fd)) };
     Ok(watched?)
 }
 
 /// The terminal, watched by the runtime. Leaves raw mode when dropped.
 #[derive(Debug)]
 pub(super) struct Tty {
-    fd: AsyncFd<OwnedFd>,
+    fd: AsyncFd<File>,
 }
 
 impl Tty {
@@ -113,16 +120,16 @@ impl Tty {
     pub(super) fn enter_raw(&self) -> io::Result<()> {
         let mut before = before();
         let terminal = self.fd.get_ref();
-        let termios = match before.take() {
-            Some(Before { termios, .. }) => termios,
-            None => tcgetattr(terminal)?,
-        };
-        let kept = Before {
-            terminal: terminal.try_clone()?,
-            termios,
+        // Kept before it is changed: what fails in between is put right too.
+        let kept = match &mut *before {
+            Some(kept) => kept,
+            none => none.insert(Before {
+                terminal: terminal.try_clone()?.into(),
+                termios: tcgetattr(terminal)?,
+            }),
         };
         tcsetattr(terminal, OptionalActions::Now, &raw(&kept.termios))?;
-        *before = Some(kept);
+        crate::fault::point("raw");
         Ok(())
     }
 
@@ -155,14 +162,12 @@ impl Tty {
 
     /// One read; `WouldBlock` when there is nothing.
     pub(super) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.fd
-            .try_io(Interest::READABLE, |fd| Ok(rustix::io::read(fd, buffer)?))
+        self.fd.try_io(Interest::READABLE, |mut fd| fd.read(buffer))
     }
 
     /// One write; `WouldBlock` when the terminal takes nothing.
     pub(super) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.fd
-            .try_io(Interest::WRITABLE, |fd| Ok(rustix::io::write(fd, bytes)?))
+        self.fd.try_io(Interest::WRITABLE, |mut fd| fd.write(bytes))
     }
 }
 

@@ -90,6 +90,7 @@ pub fn title(model: &Model) -> String {
 
 /// Renders the line at a width, one glyph a column.
 pub fn glyphs(model: &Model, width: u16) -> Vec<Glyph> {
+    crate::fault::point("bar");
     let area = Rect::new(0, 0, width, 1);
     let buffer = render(model, area);
     let mut last: Option<(Style, String)> = None;

@@ -3,6 +3,7 @@
 //! Pure: no descriptor, no clock.
 
 pub mod bar;
+pub mod leftovers;
 pub mod modes;
 pub mod overlay;
 pub mod pen;

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 
 use super::Size;
 use super::bar::{self, Glyph, Model};
+use super::leftovers::Leftovers;
 use super::restore;
 use super::scan::Scanner;
 use super::screen::Screen;
@@ -146,10 +147,16 @@ impl Compositor {
         if !self.is_behind() {
             return;
         }
-        // Out of the way while it is read: a panic in the middle must not have it read again.
-        let mut backlog = std::mem::take(&mut self.backlog);
-        self.feed(backlog.next(most));
-        self.backlog = backlog;
+        let Self {
+            scanner,
+            shadow,
+            backlog,
+            ..
+        } = self;
+        // Given out before it is read: a panic in the middle must not have it read again.
+        scanner.feed(backlog.next(most), |token| shadow.apply(&token));
+        self.backlog.is_read();
+        self.note_queries();
         // No title of ours stands in the child's way.
         self.shadow.modes_mut().take_title_touched();
         self.shadow.modes_mut().take_title_set();
@@ -195,11 +202,25 @@ impl Compositor {
 
     /// Takes the bar off now and puts the child's title back; what is wanted stays wanted.
     pub fn hide(&mut self, tty: &mut Vec<u8>) {
+        crate::fault::point("hide");
         self.catch_up();
         self.undraw(tty);
         if self.scanner.at_boundary() {
             self.put_title_back(tty);
         }
+    }
+
+    /// Takes the row off alone, as before the child's next byte.
+    pub fn uncover(&mut self, tty: &mut Vec<u8>) {
+        self.catch_up();
+        self.undraw(tty);
+    }
+
+    /// What the child has on, for who goes on without us.
+    pub fn leftovers(&self) -> Leftovers {
+        let mut left = Leftovers::new(self.shadow.modes().clone(), *self.shadow.pen());
+        left.feed(self.backlog.unread());
+        left
     }
 
     /// The terminal has another size (SIGWINCH). It has moved what it showed already, a bar too:
@@ -311,6 +332,7 @@ impl Compositor {
     /// The way out: takes the bar off, and undoes every mode that the child left on. Writes nothing
     /// where there is nothing to undo.
     pub fn restore(&mut self, tty: &mut Vec<u8>) {
+        crate::fault::point("restore");
         self.catch_up();
         self.undraw(tty);
         let mut bytes = Vec::new();
@@ -355,6 +377,10 @@ impl Compositor {
     fn feed(&mut self, bytes: &[u8]) {
         let shadow = &mut self.shadow;
         self.scanner.feed(bytes, |token| shadow.apply(&token));
+        self.note_queries();
+    }
+
+    fn note_queries(&mut self) {
         for _ in 0..self.shadow.modes_mut().take_cursor_queries() {
             self.note_query(Query::Child);
         }
@@ -454,6 +480,8 @@ impl Compositor {
 struct Backlog {
     bytes: Vec<u8>,
     given: usize,
+    /// Of those, whoever took them has read so many.
+    read: usize,
 }
 
 impl Backlog {
@@ -465,7 +493,7 @@ impl Backlog {
         // Keeps the memory bounded while it never runs quite empty.
         if self.given >= self.len() {
             self.bytes.drain(..self.given);
-            self.given = 0;
+            (self.given, self.read) = (0, 0);
         }
         self.bytes.extend_from_slice(bytes);
     }
@@ -475,6 +503,16 @@ impl Backlog {
         let from = self.given;
         self.given += most.min(self.len());
         &self.bytes[from..self.given]
+    }
+
+    /// What was given out is read.
+    fn is_read(&mut self) {
+        self.read = self.given;
+    }
+
+    /// What was not read to its end, if it was given out or not.
+    fn unread(&self) -> &[u8] {
+        &self.bytes[self.read..]
     }
 }
 

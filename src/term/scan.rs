@@ -152,6 +152,7 @@ impl Scanner {
 
     /// Takes the next bytes and hands each completed token to `sink`.
     pub fn feed(&mut self, bytes: &[u8], mut sink: impl FnMut(Token<'_>)) {
+        crate::fault::point("scan");
         let mut rest = bytes;
         while !rest.is_empty() {
             rest = match self.state {

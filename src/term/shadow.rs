@@ -202,6 +202,7 @@ impl Shadow {
 
     /// Takes one token of the child's output.
     pub fn apply(&mut self, token: &Token<'_>) {
+        crate::fault::point("shadow");
         let direct = std::mem::take(&mut self.tail.direct);
         match token {
             Token::Text(text) => self.text(text),

@@ -146,10 +146,7 @@ impl Idle {
             Ok(())
         };
         // SAFETY: two system calls between fork and exec, no allocation and no lock.
-        #[expect(
-            unsafe_code,
-            reason = "there is no other way to give a child its terminal"
-        )]
+        #[expect(unsafe_code, reason = "a child gets its terminal no other way")]
         let child = unsafe { command.pre_exec(take_terminal) }
             .spawn()
             .expect("the command");

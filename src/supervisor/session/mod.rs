@@ -4,6 +4,7 @@
 
 mod after;
 mod companion;
+mod failing;
 mod input;
 mod judge;
 mod resume;

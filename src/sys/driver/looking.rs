@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::super::clock::Clock;
 use super::super::recorder::Recorder;
 use super::super::{clock, guarded};
 use super::Driver;
@@ -34,6 +35,15 @@ impl Driver {
                 self.session.fail(failure);
                 None
             }
+        }
+    }
+
+    /// Keeps the debug log short; a failure leaves it as it is, for good.
+    pub(super) fn keep_debug_short(&mut self) {
+        if let Some(debug) = &mut self.debug
+            && guarded::catch(|| debug.keep_short(Clock::instant())).is_err()
+        {
+            self.debug = None;
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
+use super::super::guarded;
 
 /// So much waits to be written at most.
 const QUEUE: usize = 8 * 1024 * 1024;
@@ -24,15 +24,12 @@ pub(super) struct Sink {
 }
 
 impl Sink {
-    /// Starts the thread; to be called once nothing is forked any more, within a runtime.
+    /// Starts the thread; to be called once nothing is forked any more.
     ///
     /// # Errors
     ///
     /// Where there is no thread to be had.
     pub(super) fn start(file: File) -> io::Result<Self> {
-        // Else the kernel ends the process where the file grows too large. A handler, not SIG_IGN, which a child
-        // would inherit: the write then fails.
-        let _ = signal(SignalKind::from_raw(libc::SIGXFSZ));
         Self::start_with(file)
     }
 
@@ -44,12 +41,15 @@ impl Sink {
         std::thread::Builder::new()
             .name("recorder".into())
             .spawn(move || {
-                let all = to_write.iter().try_for_each(|text| {
-                    let written = file.write_all(text.as_bytes());
-                    left.fetch_sub(text.len(), Ordering::Relaxed);
-                    written
+                let all = guarded::catch(|| {
+                    to_write.iter().try_for_each(|text| {
+                        crate::fault::point("recorder-thread");
+                        let written = file.write_all(text.as_bytes());
+                        left.fetch_sub(text.len(), Ordering::Relaxed);
+                        written
+                    })
                 });
-                let _ = ended.send(all);
+                let _ = ended.send(all.unwrap_or_else(|failure| Err(io::Error::other(failure))));
             })?;
         Ok(Self {
             texts,
