@@ -253,3 +253,19 @@ fn at_a_stop_the_modes_are_off_and_fg_sets_them_again() {
     assert_eq!(left_on(terminal.shown()), BTreeSet::new());
     assert_eq!(screen(terminal.shown()).mode(), screen(b"").mode());
 }
+
+#[test]
+fn where_the_child_stops_itself_the_shell_has_a_clean_terminal_too() {
+    let child = format!("stty raw -echo; printf '{SETS}'; printf drawn; kill -STOP $$; exit 3");
+    let words = "set -m; \"$@\"; echo stopped=$?; read go; fg; echo \" done=$?\"";
+    let mut command = script(bare("/bin/bash"), words, &[CLAUDE_RETRY, "-c", &child]);
+    command.env("CLAUDE_RETRY_PROGRAM", "/bin/sh");
+    let mut terminal = Terminal::start(command);
+    terminal.expect("drawn");
+    terminal.expect("stopped=");
+    assert_eq!(left_on(terminal.shown()), BTreeSet::new());
+    assert_eq!(screen(terminal.shown()).mode(), screen(b"").mode());
+    terminal.send(b"\n");
+    assert_eq!(terminal.value("done"), "3");
+    assert_eq!(left_on(terminal.shown()), BTreeSet::new());
+}
