@@ -171,8 +171,8 @@ fn every_mode_is_back_and_the_main_screen_shown_after_every_end() {
         let title = seen.title();
         seen.feed(b"\x1b]0;\x07");
         // What is to be seen: the main screen with its words, none of the other one's.
-        let mut expected = String::new();
-        (1..=30).for_each(|n| expected.push_str(&format!("{n}\r\n")));
+        let rows: Vec<_> = (1..=30).map(|n| format!("{n}\r\n")).collect();
+        let mut expected = rows.concat();
         expected.push_str("earlier words\r\nin\r\n\x1b[1;31mmain\x1b[?1049h\x1b[?1049l\x1b[m");
         let (_, rest) = text.rsplit_once("\x1b[0m").unwrap_or(("", &text));
         let rest = rest.trim_start_matches(|c: char| c != ' ' && c != '\r');
