@@ -12,6 +12,10 @@ use std::fs;
 use pty::{CLAUDE_RETRY, Terminal, bare, script, wrapped};
 use rustix::process::Signal;
 
+fn lines(range: std::ops::Range<u32>, line: impl FnMut(u32) -> String) -> String {
+    range.map(line).collect::<Vec<_>>().concat()
+}
+
 /// Every code there is: a shell in a terminal runs us once for each, and tells what it saw.
 #[test]
 fn each_code_from_0_to_255_is_passed_on_and_nothing_else_is_shown() {
@@ -29,7 +33,7 @@ fn each_code_from_0_to_255_is_passed_on_and_nothing_else_is_shown() {
         .into_iter()
         .map(|terminal| String::from_utf8_lossy(&terminal.finish().0).into_owned())
         .collect();
-    let expected: String = (0..256).map(|code| format!("code={code}\r\n")).collect();
+    let expected = lines(0..256, |code| format!("code={code}\r\n"));
     assert_eq!(shown, expected);
 }
 
@@ -64,7 +68,7 @@ fn death_by_a_signal_ends_us_with_128_and_its_number() {
 fn words_written_right_before_the_end_are_all_shown() {
     let tmp = tempfile::tempdir().expect("a folder");
     let file = tmp.path().join("words");
-    let words: String = (0..1500).map(|n| format!("{n:06} last words\n")).collect();
+    let words = lines(0..1500, |n| format!("{n:06} last words\n"));
     fs::write(&file, &words).expect("the words");
     let args = [file.to_str().expect("a plain path")];
     for end in ["exit 3", "kill -KILL $$"] {
@@ -109,7 +113,7 @@ fn words_that_nobody_has_read_yet_when_the_child_ends_are_shown() {
         let text = String::from_utf8_lossy(&output).replace('\r', "");
         let (_, seen) = text.split_once("ready\n\n").expect("its begin");
         let (seen, pid) = seen.split_once("pid=").expect("its end");
-        let mut expected: String = (1..=500).map(|n| format!("{n}\n")).collect();
+        let mut expected = lines(1..501, |n| format!("{n}\n"));
         expected.push_str("last words\n");
         assert_eq!(seen, expected, "{who}");
         assert_eq!(status.code(), Some(3));

@@ -176,7 +176,11 @@ fn child_that_writes_in_pieces() {
     let mut left = &bytes[..];
     while !left.is_empty() {
         // Mostly a few bytes, as one key's echo is; now and then a frame.
-        let most = if draw.next() % 8 == 0 { 9000 } else { 7 };
+        let most = if draw.next().is_multiple_of(8) {
+            9000
+        } else {
+            7
+        };
         let n = draw.next() as usize % most + 1;
         let (piece, rest) = left.split_at(n.min(left.len()));
         stdout.write_all(piece).expect("it is shown");

@@ -23,7 +23,7 @@ fn child_that_tells_its_size() {
         return;
     }
     let tell = |how: &str| {
-        let size = shown(&tcgetwinsize(std::io::stdin()).expect("a size"));
+        let size = shown(tcgetwinsize(std::io::stdin()).expect("a size"));
         writeln!(std::io::stdout(), "{how}={size}").expect("it is told");
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -34,7 +34,7 @@ fn child_that_tells_its_size() {
         let mut changes = signal(SignalKind::window_change()).expect("the signal");
         let (key, mut keys) = mpsc::unbounded_channel();
         thread::spawn(move || {
-            for byte in std::io::stdin().bytes().map_while(Result::ok) {
+            for byte in std::io::stdin().lock().bytes().map_while(Result::ok) {
                 let _ = key.send(byte);
             }
         });
@@ -57,7 +57,7 @@ fn teller() -> Terminal {
     Terminal::start(pty::ourselves(wrapped, function, ("TELL_THE_SIZE", "1")))
 }
 
-fn shown(size: &Winsize) -> String {
+fn shown(size: Winsize) -> String {
     let Winsize {
         ws_row,
         ws_col,
@@ -67,12 +67,12 @@ fn shown(size: &Winsize) -> String {
     format!("{ws_row} {ws_col} {ws_xpixel} {ws_ypixel}")
 }
 
-fn size(ws_row: u16, ws_col: u16, ws_xpixel: u16, ws_ypixel: u16) -> Winsize {
+fn size(ws_row: u16, ws_col: u16, width: u16, height: u16) -> Winsize {
     Winsize {
         ws_row,
         ws_col,
-        ws_xpixel,
-        ws_ypixel,
+        ws_xpixel: width,
+        ws_ypixel: height,
     }
 }
 
@@ -92,7 +92,7 @@ fn the_child_has_the_size_at_exec_and_at_every_change_pixels_too() {
         SIZE,
     ] {
         terminal.resize(size);
-        assert_eq!(terminal.value("change"), shown(&size), "told by SIGWINCH");
+        assert_eq!(terminal.value("change"), shown(size), "told by SIGWINCH");
     }
     terminal.send(b"q\n");
     assert!(terminal.finish().1.success());
@@ -109,7 +109,7 @@ fn after_twenty_changes_at_once_the_child_has_the_last_and_saw_none_that_was_nev
     for size in &sizes {
         terminal.resize(*size);
     }
-    let last = shown(&sizes[19]);
+    let last = shown(sizes[19]);
     let mut seen = Vec::new();
     while seen.last() != Some(&last) {
         seen.push(terminal.value("change"));
@@ -120,7 +120,7 @@ fn after_twenty_changes_at_once_the_child_has_the_last_and_saw_none_that_was_nev
     let (output, status) = terminal.finish();
     assert!(status.success());
 
-    let known: Vec<_> = sizes.iter().map(shown).collect();
+    let known: Vec<_> = sizes.iter().copied().map(shown).collect();
     let places: Vec<_> = seen
         .iter()
         .map(|size| known.iter().position(|known| known == size))
@@ -142,7 +142,7 @@ fn a_change_while_we_start_is_not_lost() {
         let set = size(30 + n, 90, 0, 0);
         terminal.resize(set);
         let mut seen = terminal.value("start");
-        while seen != shown(&set) {
+        while seen != shown(set) {
             seen = terminal.value("change");
         }
         terminal.send(b"q\n");

@@ -130,9 +130,10 @@ fn the_child_is_in_the_foreground_of_a_session_of_its_own() {
 /// Ignored and blocked signals are inherited, and a program may go by them: `nohup` is one that ignores.
 #[test]
 fn the_child_starts_with_the_signals_that_we_were_started_with() {
-    if !Path::new("/proc/self/status").exists() {
-        panic!("this test reads /proc");
-    }
+    assert!(
+        Path::new("/proc/self/status").exists(),
+        "this test reads /proc"
+    );
     for traps in [
         "",
         "trap '' USR1",

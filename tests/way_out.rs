@@ -171,8 +171,8 @@ fn every_mode_is_back_and_the_main_screen_shown_after_every_end() {
         let title = seen.title();
         seen.feed(b"\x1b]0;\x07");
         // What is to be seen: the main screen with its words, none of the other one's.
-        let mut expected = String::new();
-        (1..=30).for_each(|n| expected.push_str(&format!("{n}\r\n")));
+        let rows: Vec<_> = (1..=30).map(|n| format!("{n}\r\n")).collect();
+        let mut expected = rows.concat();
         expected.push_str("earlier words\r\nin\r\n\x1b[1;31mmain\x1b[?1049h\x1b[?1049l\x1b[m");
         let (_, rest) = text.rsplit_once("\x1b[0m").unwrap_or(("", &text));
         let rest = rest.trim_start_matches(|c: char| c != ' ' && c != '\r');
@@ -252,4 +252,20 @@ fn at_a_stop_the_modes_are_off_and_fg_sets_them_again() {
     assert_eq!(terminal.value("done"), "3");
     assert_eq!(left_on(terminal.shown()), BTreeSet::new());
     assert_eq!(screen(terminal.shown()).mode(), screen(b"").mode());
+}
+
+#[test]
+fn where_the_child_stops_itself_the_shell_has_a_clean_terminal_too() {
+    let child = format!("stty raw -echo; printf '{SETS}'; printf drawn; kill -STOP $$; exit 3");
+    let words = "set -m; \"$@\"; echo stopped=$?; read go; fg; echo \" done=$?\"";
+    let mut command = script(bare("/bin/bash"), words, &[CLAUDE_RETRY, "-c", &child]);
+    command.env("CLAUDE_RETRY_PROGRAM", "/bin/sh");
+    let mut terminal = Terminal::start(command);
+    terminal.expect("drawn");
+    terminal.expect("stopped=");
+    assert_eq!(left_on(terminal.shown()), BTreeSet::new());
+    assert_eq!(screen(terminal.shown()).mode(), screen(b"").mode());
+    terminal.send(b"\n");
+    assert_eq!(terminal.value("done"), "3");
+    assert_eq!(left_on(terminal.shown()), BTreeSet::new());
 }
