@@ -288,11 +288,12 @@ impl Shadow {
         let certain = self.drift == 0 || (col < last && !self.wrap_unclear);
         self.go_to(row, col);
         self.row_known = true;
-        if certain {
-            self.drift = 0;
-        } else {
-            self.drift = 1;
-        }
+        self.drift = match (certain, self.wrap_unclear) {
+            (true, _) => 0,
+            (false, false) => 1,
+            // What is printed next may go to the next row, wherever the cursor stands in this one.
+            (false, true) => self.size.cols,
+        };
         if !row_fits || own_col != col {
             self.tail.known = false;
         }
