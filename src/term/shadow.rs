@@ -226,6 +226,8 @@ impl Shadow {
             cols: size.cols.max(1),
             ..size
         };
+        // Where the window has become wider, it may be pending in the middle of a row.
+        self.wrap_unclear |= self.wrap_pending() || self.drift > 0;
         self.vt
             .screen_mut()
             .set_size(cells(size.rows), cells(size.cols));
