@@ -3,10 +3,10 @@
 
 #[path = "compositor/case.rs"]
 mod case;
+#[path = "support/emulator.rs"]
+mod emulator;
 #[path = "compositor/grammar.rs"]
 mod grammar;
-#[path = "compositor/oracle.rs"]
-mod oracle;
 #[path = "compositor/run.rs"]
 mod run;
 #[path = "compositor/tally.rs"]
@@ -14,7 +14,7 @@ mod tally;
 
 use case::{Case, case};
 use claude_retry::term::overlay::Compositor;
-use oracle::Emulator;
+use emulator::Emulator;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 use run::{Run, model};
 use tally::Tally;
@@ -55,6 +55,14 @@ fn alternate_screen_streams_are_as_if_no_bar_had_been_there() {
 #[test]
 fn inline_streams_are_as_if_no_bar_had_been_there() {
     check(true).is_full(20);
+}
+
+#[test]
+fn sessions_that_once_left_a_trace_leave_none() {
+    for case in case::found() {
+        let run = Run::new(&case, &Tally::default()).run();
+        run.unwrap_or_else(|error| panic!("{error}\n{case:#?}"));
+    }
 }
 
 /// A recording: its size, and what the CLI wrote, read by read.

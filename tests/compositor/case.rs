@@ -164,3 +164,53 @@ pub(crate) fn case(inline: bool) -> impl Strategy<Value = Case> {
         })
     })
 }
+
+/// Sessions that once left a trace, as they were found.
+pub(crate) fn found() -> Vec<Case> {
+    use Step::{Bar, Child, Draw, Hide, Resize};
+    let child = |text: &str| Child(text.as_bytes().to_vec());
+    vec![
+        // A wrap is pending still after a back tab, to some terminals.
+        Case {
+            rows: 6,
+            cols: 21,
+            inline: Some((0, 0)),
+            synchronized: false,
+            steps: vec![
+                Bar(Some(50)),
+                child("\n\n\n\n\n\n\n\n"),
+                child("\x1b[5;1H\x1b[2K\x1b[6;1H\x1b[2K||mmmmmmmmmmmmmmmmm||\x1b[3;1H"),
+                child("\reeeeeeeeeeeeeeeeeeeee"),
+                child("\x1b[Z"),
+                Draw,
+                child("── "),
+                Hide,
+                child("\x1b[1;1H"),
+                child("\x1b[2T"),
+                child("\x1b[0m"),
+                child("\x1b[r"),
+                Draw,
+                child("a"),
+            ],
+        },
+        // A window that has become wider has a wrap pending in the middle of a row.
+        Case {
+            rows: 15,
+            cols: 11,
+            inline: None,
+            synchronized: false,
+            steps: vec![
+                Bar(Some(50)),
+                child("\reeeeeeeeeee"),
+                Hide,
+                Resize(2, 20),
+                child("\x1b[K"),
+                Draw,
+                child("\x1b[2L"),
+                child("\x1b[0m"),
+                Draw,
+                child("a"),
+            ],
+        },
+    ]
+}

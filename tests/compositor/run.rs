@@ -14,7 +14,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
 use crate::case::{Case, Step};
-use crate::oracle::Emulator;
+use crate::emulator::Emulator;
 use crate::tally::{Seen, Tally, count};
 
 /// A countdown with so many tenths of a second left.

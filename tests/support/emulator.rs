@@ -1,5 +1,7 @@
 //! An independent terminal, to ask what the user would see.
 
+#![allow(dead_code, reason = "each test file uses its part")]
+
 use std::cell::RefCell;
 use std::rc::Rc;
 
