@@ -9,7 +9,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use rustix::termios::{OptionalActions, tcgetattr, tcgetwinsize, tcsetattr};
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ pub(crate) const MESSAGE: &str = "continue";
 const THROTTLE: &str =
     "API Error: Server is temporarily limiting requests (not your usage limit) · Rate limited";
 const SESSION: &str = "11111111-2222-4333-8444-555555555555";
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The environment that makes this test binary's `name` the program.
 pub(crate) fn environment(socket: &Path, inline: bool) -> Vec<(&'static str, String)> {
@@ -117,8 +117,10 @@ fn listen(socket: &UnixStream, events: &Sender<Event>) {
     let (ready, is_ready) = channel();
     std::thread::spawn(move || {
         use tokio::signal::unix::{SignalKind, signal};
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all();
-        let runtime = { runtime }.build().expect("a runtime");
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
         runtime.block_on(async {
             let mut changes = signal(SignalKind::window_change()).expect("SIGWINCH");
             ready.send(()).expect("it is waited for");
@@ -141,7 +143,11 @@ impl Row {
 
 /// What it draws with has one column, or two.
 fn columns(character: char) -> usize {
-    if ('\u{3000}'..'\u{a000}').contains(&character) { 2 } else { 1 }
+    if ('\u{3000}'..'\u{a000}').contains(&character) {
+        2
+    } else {
+        1
+    }
 }
 
 struct Talker {
@@ -247,10 +253,13 @@ impl Talker {
             "open" => self.draw("\x1b[?2026h"),
             "close" => self.draw("\x1b[?2026l"),
             // A scroll region, and addresses relative to it.
-            "origin" => self.draw("\x1b[1;2r\x1b[?6h"),
-            "no origin" => self.draw("\x1b[?6l\x1b[r"),
-            "region" => self.draw("\x1b[1;2r"),
-            "no region" => self.draw("\x1b[r"),
+            "origin" => self.draw("\x1b7\x1b[1;2r\x1b[?6h"),
+            "no origin" => {
+                self.write("\x1b[?6l\x1b[r\x1b8");
+                self.draw("");
+            }
+            "region" => self.draw("\x1b7\x1b[1;2r\x1b8"),
+            "no region" => self.draw("\x1b7\x1b[r\x1b8"),
             _ => panic!("{command:?} is no command"),
         }
     }
@@ -374,7 +383,11 @@ impl Talker {
     fn floor(&self) -> Vec<Row> {
         let cols = self.size.1;
         let rule = || Row::plain(&"─".repeat(cols));
-        let footer = if self.busy { "esc to interrupt" } else { "? help" };
+        let footer = if self.busy {
+            "esc to interrupt"
+        } else {
+            "? help"
+        };
         let blanks = " ".repeat(cols.saturating_sub(footer.len() + 5));
         let footer = format!("漢 \x1b[2m{footer}\x1b[0m{blanks}字");
         let mut rows = vec![
@@ -453,7 +466,8 @@ impl Files {
     /// The user's message, or the failure.
     fn line(&mut self, failed: bool) {
         self.lines += 1;
-        let time = jiff::Timestamp::from_millisecond(i64::try_from(Self::unix_ms()).expect("a time"));
+        let time =
+            jiff::Timestamp::from_millisecond(i64::try_from(Self::unix_ms()).expect("a time"));
         let time = time.expect("a time");
         let mut line = json!({
             "parentUuid": null,
@@ -486,13 +500,12 @@ impl Files {
             line.extend(more);
         }
         let mut file = std::fs::OpenOptions::new();
-        let mut file = file.create(true).append(true).open(&self.transcript).expect("a file");
-        file.write_all(format!("{line}\n").as_bytes()).expect("a line");
+        let mut file = file
+            .create(true)
+            .append(true)
+            .open(&self.transcript)
+            .expect("a file");
+        file.write_all(format!("{line}\n").as_bytes())
+            .expect("a line");
     }
-}
-
-/// When something that is waited for is overdue.
-#[expect(clippy::disallowed_methods, reason = "the deadline of a test")]
-pub(crate) fn deadline() -> Instant {
-    Instant::now() + PATIENCE
 }
