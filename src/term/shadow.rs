@@ -232,7 +232,8 @@ impl Shadow {
             .screen_mut()
             .set_size(cells(size.rows), cells(size.cols));
         self.size = size;
-        if self.modes.region != Region::Full {
+        // Some terminals obey an open update only at its end, and set a region of the old size then.
+        if self.modes.region != Region::Full || self.modes.is_on(2026) {
             self.modes.region = Region::Unknown;
         }
         self.distrust();
