@@ -212,5 +212,24 @@ pub(crate) fn found() -> Vec<Case> {
                 child("a"),
             ],
         },
+        // An update of before the resize sets its scroll region after it.
+        Case {
+            rows: 2,
+            cols: 26,
+            inline: None,
+            synchronized: false,
+            steps: vec![
+                Bar(Some(50)),
+                child("\x1b[?2026h"),
+                child("\x1b[1;2r\x1b[2;1H\n\ntext\x1b[1;1H"),
+                child("a"),
+                Resize(6, 8),
+                child("\x1b[2J\x1b[H"),
+                child("\x1b[?2026h"),
+                child("\x1b[2;2H"),
+                child("\x1b[K"),
+                child("acontinue a"),
+            ],
+        },
     ]
 }

@@ -92,6 +92,11 @@ impl<'a> Run<'a> {
         let mut alone = Emulator::new(case.rows, case.cols);
         let mut compositor = Compositor::new(Size::new(case.rows, case.cols), BarMode::Auto, true);
         compositor.set_synchronized(case.synchronized);
+        let resizes = |step: &Step| matches!(step, Step::Resize(..));
+        if !case.steps.iter().any(resizes) {
+            real.never_resizes();
+            alone.never_resizes();
+        }
         if let Some((row, col)) = case.inline {
             let old = |line: u16| format!("\x1b[{line};1Hold {line} \x1b[31mtext\x1b[m");
             let before: String = (1..=case.rows).map(old).collect();

@@ -43,7 +43,8 @@ pub(crate) struct Emulator {
     heard: Listener,
     /// An incomplete character.
     held: Vec<u8>,
-    resized: bool,
+    /// The window may change its size.
+    resizes: bool,
 }
 
 impl Emulator {
@@ -60,8 +61,13 @@ impl Emulator {
             parser: Processor::new(),
             heard,
             held: Vec::new(),
-            resized: false,
+            resizes: true,
         }
+    }
+
+    /// The window keeps its size, which is faster.
+    pub(crate) fn never_resizes(&mut self) {
+        self.resizes = false;
     }
 
     /// A character that is not complete yet is held back: this emulator's parser may lose the one
@@ -77,13 +83,17 @@ impl Emulator {
             .held
             .split_off(self.held.len() - incomplete.unwrap_or(0));
         let bytes = std::mem::replace(&mut self.held, rest);
-        if !self.resized {
-            self.parser.advance(&mut self.term, &bytes);
-            return;
+        let mut rest = bytes.as_slice();
+        while self.resizes
+            && let Some(at) = rest.iter().skip(1).position(|byte| *byte == 0x1b)
+        {
+            // Also the screen that the next sequence may switch away from.
+            self.parser.advance(&mut self.term, &rest[..=at]);
+            self.soil();
+            rest = &rest[at + 1..];
         }
-        // The other screen, too, as soon as it is there: behind what may be a change of modes.
-        for piece in bytes.split_inclusive(|byte| matches!(byte, b'h' | b'l')) {
-            self.parser.advance(&mut self.term, piece);
+        self.parser.advance(&mut self.term, rest);
+        if self.resizes {
             self.soil();
         }
     }
@@ -92,7 +102,6 @@ impl Emulator {
     pub(crate) fn resize(&mut self, rows: u16, cols: u16) {
         let size = TermSize::new(usize::from(cols), usize::from(rows));
         self.term.resize(size);
-        self.resized = true;
         self.soil();
     }
 
