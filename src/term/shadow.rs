@@ -236,7 +236,17 @@ impl Shadow {
         if self.modes.region != Region::Full || self.modes.is_on(2026) {
             self.modes.region = Region::Unknown;
         }
+        // Of what DECSC saved the place alone is unknown now: pen and character sets come back.
+        let saved = std::mem::take(&mut self.saved);
         self.distrust();
+        self.saved = saved.map(|saved| {
+            Some(Saved {
+                row_known: false,
+                drift: size.cols,
+                wrap_unclear: true,
+                ..saved?
+            })
+        });
     }
 
     /// The terminal was in other hands: neither rows nor cursor are known.
