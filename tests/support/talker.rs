@@ -249,6 +249,15 @@ impl Talker {
                 self.notes = 0;
                 self.draw("");
             }
+            // Rows move up in a region; the frame behind it puts all right.
+            "scroll" => {
+                self.write(if self.inline {
+                    "\x1b7\x1b[1;2r\x1b[2;1H\n\n\x1b[r\x1b8"
+                } else {
+                    "\x1b[1;2r\x1b[2;1H\n\n\x1bM\x1b[r"
+                });
+                self.draw("");
+            }
             // An update that stays open, and one that is closed.
             "open" => self.draw("\x1b[?2026h"),
             "close" => self.draw("\x1b[?2026l"),
@@ -346,8 +355,11 @@ impl Talker {
             return out;
         }
         let (rows, cols) = self.size;
+        let below = floor.len() - 2;
         let mut all = blocks;
-        let prompt = floor.len() - 1;
+        all.resize_with(all.len().max(rows.saturating_sub(floor.len())), || {
+            Row::plain("")
+        });
         all.extend(floor);
         let off = all.len().saturating_sub(rows);
         all.drain(..off);
@@ -363,7 +375,7 @@ impl Talker {
                 None => out.push_str("\x1b[2K"),
             }
         }
-        let row = all.len().saturating_sub(prompt).max(1);
+        let row = rows.saturating_sub(below).max(1);
         let _ = write!(out, "\x1b[{row};{}H\x1b[?2026l", 3 + self.draft.len());
         out
     }
@@ -388,8 +400,8 @@ impl Talker {
         } else {
             "? help"
         };
-        let blanks = " ".repeat(cols.saturating_sub(footer.len() + 5));
-        let footer = format!("漢 \x1b[2m{footer}\x1b[0m{blanks}字");
+        let blanks = " ".repeat(cols.saturating_sub(footer.len() + 4));
+        let footer = format!("漢\x1b[2m{footer}\x1b[0m{blanks}字");
         let mut rows = vec![
             rule(),
             Row::plain(&format!("❯\u{a0}{}", self.draft)),
