@@ -314,10 +314,28 @@ impl Shadow {
 
     /// Writes the row as it is, from its first column to its last: pen and cursor are left anywhere.
     pub fn write_row(&self, row: u16, out: &mut Vec<u8>) {
+        let written = |col: &u16| {
+            self.cell(row, *col).is_some_and(|cell| {
+                cell.has_contents()
+                    || cell.is_wide_continuation()
+                    || cell.bgcolor() != vt100::Color::Default
+            })
+        };
+        let end = (0..self.size.cols)
+            .rev()
+            .find(written)
+            .map_or(0, |last| last + 1);
         let mut pen = None;
         let mut col = 0;
-        while col < self.size.cols {
+        while col < end {
             col += self.write_cell(row, col, &mut pen, out).max(1);
+        }
+        if end < self.size.cols {
+            // Blanks that were written would be copied, and wrapped when the window becomes narrower.
+            if pen != Some(Pen::default()) {
+                Pen::default().write(out);
+            }
+            out.extend_from_slice(b"\x1b[K");
         }
     }
 
