@@ -232,7 +232,10 @@ impl Play {
             self.resize(rows, cols)?;
             if !dumb {
                 self.bar_shows(&format!("resized to {rows} x {cols}"))?;
-                self.draw_under_the_bar()?;
+                // Once more at the other size: in one kind of terminal, for the time that it takes.
+                if self.case.term == TERMS[0] {
+                    self.draw_under_the_bar()?;
+                }
             }
         }
         match end {
