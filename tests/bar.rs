@@ -100,7 +100,8 @@ impl Side {
         let folder = tempfile::tempdir().expect("a folder");
         let prompter = Prompter::listen(&folder.path().join("socket"));
         // A shell's text, down to the last row, and some of it in the scrollback.
-        let before: String = (0..size.0 + 5).map(|n| format!("old {n}\r\n")).collect();
+        let before: Vec<_> = (0..size.0 + 5).map(|n| format!("old {n}\r\n")).collect();
+        let before = before.concat();
         let window = Window::open(command(case, folder.path(), wrapped), size, &before);
         Self {
             window,

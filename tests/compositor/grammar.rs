@@ -1,5 +1,7 @@
 //! Random child output: what CLIs write, what they seldom write, and what is broken.
 
+use std::fmt::Write as _;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -172,7 +174,7 @@ fn wide_ends(rows: u16, cols: u16) -> BoxedStrategy<Vec<u8>> {
                 side(right)
             );
             if leave > 0 {
-                out.push_str(&format!("\x1b[{row};1H"));
+                let _ = write!(out, "\x1b[{row};1H");
             }
             bytes(out)
         })
@@ -204,9 +206,9 @@ fn region_scrolled(rows: u16) -> BoxedStrategy<Vec<u8>> {
             let at = if moves == "\n\n" { bottom } else { top };
             if origin {
                 let at = at - top + 1;
-                out.push_str(&format!("\x1b[?6h\x1b[{at};1H{moves}text"));
+                let _ = write!(out, "\x1b[?6h\x1b[{at};1H{moves}text");
             } else {
-                out.push_str(&format!("\x1b[{at};1H{moves}text"));
+                let _ = write!(out, "\x1b[{at};1H{moves}text");
             }
             if origin && end > 0 {
                 out.push_str("\x1b[?6l");

@@ -287,7 +287,7 @@ impl<'a> Run<'a> {
 
     /// The terminal has moved its rows, a bar too, before anybody hears of it. What is left of that is the
     /// child's to paint over: as the CLI, it clears the screen, inline with the scrollback.
-    fn resize(&mut self, rows: u16, cols: u16) {
+    fn resize(&mut self, rows: u16, cols: u16) -> Result<(), TestCaseError> {
         let drawn = self.bar.take().is_some();
         let alternate = self.compositor.alternate();
         self.tally.note(Seen::ResizedAlternate, drawn && alternate);
@@ -300,6 +300,11 @@ impl<'a> Run<'a> {
             emulator.resize(rows, cols);
         }
         self.compositor.resize(Size::new(rows, cols));
+        prop_assert!(
+            !(drawn && self.compositor.bar_shown()),
+            "a bar that is who knows where cannot be taken off"
+        );
+        Ok(())
     }
 
     fn repaint(&mut self) -> Result<(), TestCaseError> {
@@ -341,7 +346,7 @@ impl<'a> Run<'a> {
                 }
                 Step::Draw => self.draw()?,
                 Step::Hide => self.hide()?,
-                Step::Resize(rows, cols) => self.resize(*rows, *cols),
+                Step::Resize(rows, cols) => self.resize(*rows, *cols)?,
             }
         }
         self.repaint()?;

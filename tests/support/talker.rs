@@ -218,9 +218,9 @@ impl Talker {
     fn obey(&mut self, command: &str) {
         match command {
             "begin" => {
-                self.write("\x1b[?2004h");
+                write("\x1b[?2004h");
                 if !self.inline {
-                    self.write("\x1b[?1049h\x1b[2J\x1b[H");
+                    write("\x1b[?1049h\x1b[2J\x1b[H");
                 }
                 self.talk.push("\x1b[48;5;237m❯ hello \x1b[0m".into());
                 self.files.line(false);
@@ -251,7 +251,7 @@ impl Talker {
             }
             // Rows move up in a region; the frame behind it puts all right.
             "scroll" => {
-                self.write(if self.inline {
+                write(if self.inline {
                     "\x1b7\x1b[1;2r\x1b[2;1H\n\n\x1b[r\x1b8"
                 } else {
                     "\x1b[1;2r\x1b[2;1H\n\n\x1bM\x1b[r"
@@ -264,7 +264,7 @@ impl Talker {
             // A scroll region, and addresses relative to it.
             "origin" => self.draw("\x1b7\x1b[1;2r\x1b[?6h"),
             "no origin" => {
-                self.write("\x1b[?6l\x1b[r\x1b8");
+                write("\x1b[?6l\x1b[r\x1b8");
                 self.draw("");
             }
             "region" => self.draw("\x1b7\x1b[1;2r\x1b8"),
@@ -299,7 +299,7 @@ impl Talker {
     fn repaint(&mut self) {
         self.printed = 0;
         self.drawn = 0;
-        self.write(if self.inline {
+        write(if self.inline {
             "\x1b[2J\x1b[3J\x1b[H"
         } else {
             "\x1b[2J\x1b[H"
@@ -308,12 +308,12 @@ impl Talker {
     }
 
     fn leave(&mut self) {
-        self.write("\x1b[?2004l");
+        write("\x1b[?2004l");
         if self.inline {
             let below = self.drawn.saturating_sub(2);
-            self.write(&format!("\x1b[{below}B\r\nbye\r\n"));
+            write(&format!("\x1b[{below}B\r\nbye\r\n"));
         } else {
-            self.write("\x1b[?1049l");
+            write("\x1b[?1049l");
         }
     }
 
@@ -322,14 +322,8 @@ impl Talker {
         self.frames += 1;
         let (n, frame) = (self.frames, self.frame());
         // As one write, as the CLI does.
-        self.write(&format!("{frame}\x1b]0;talk {n}\x07{ending}"));
+        write(&format!("{frame}\x1b]0;talk {n}\x07{ending}"));
         writeln!(self.socket, "done {n}").expect("the test listens");
-    }
-
-    fn write(&mut self, text: &str) {
-        let mut out = std::io::stdout().lock();
-        out.write_all(text.as_bytes()).expect("a terminal");
-        out.flush().expect("a terminal");
     }
 
     fn frame(&mut self) -> String {
@@ -430,6 +424,12 @@ fn wrapped(text: &str, cols: usize) -> Vec<Row> {
         }
     }
     rows.iter().map(|row| Row::plain(row)).collect()
+}
+
+fn write(text: &str) {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes()).expect("a terminal");
+    out.flush().expect("a terminal");
 }
 
 fn window() -> (usize, usize) {

@@ -133,8 +133,11 @@ impl Window {
     /// The screen's last rows, for messages.
     pub(crate) fn picture(&self) -> String {
         let rows = i32::from(self.size.0);
-        let rows = (rows.saturating_sub(24).max(0)..rows).map(|row| self.emulator.row_text(row));
-        rows.map(|row| format!("|{}\n", row.trim_end())).collect()
+        let rows = (rows.saturating_sub(24).max(0)..rows).map(|row| {
+            let row = self.emulator.row_text(row);
+            format!("|{}", row.trim_end())
+        });
+        rows.collect::<Vec<_>>().join("\n")
     }
 }
 
