@@ -228,8 +228,13 @@ impl Play {
             }
             self.draw_under_the_bar()?;
         }
-        // Another size, and that of the case.
-        for (rows, cols) in [(start.0 + 7, start.1 + 9), (rows, cols)] {
+        // The size of the case, and a larger one. Inline, a narrower one is another matter: the terminal wraps
+        // the bar before anybody hears of it.
+        let mut sizes = [(rows, cols), (rows + 7, cols + 9)];
+        if !self.case.inline {
+            sizes.reverse();
+        }
+        for (rows, cols) in sizes {
             self.resize(rows, cols)?;
             if !dumb {
                 self.bar_shows(&format!("resized to {rows} x {cols}"))?;
@@ -243,7 +248,7 @@ impl Play {
             End::Cancelled => {
                 self.with.window.press(b"\x03");
                 self.with.window.until("Ctrl+C", |window| {
-                    let row = window.emulator.row_text(i32::from(rows) - 1);
+                    let row = window.emulator.row_text(i32::from(window.size.0) - 1);
                     let cancelled = row.contains("not resuming") || row.contains("cancelled");
                     cancelled.then_some(()).ok_or(row)
                 })?;

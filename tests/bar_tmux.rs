@@ -271,7 +271,7 @@ fn play(case: Case) {
     panes.is_gone("after the bar");
     panes.both("fail");
     panes.bar_shows("after another error", "in");
-    for (cols, rows) in [(case.cols - 7, case.rows + 4), (case.cols, case.rows)] {
+    for (cols, rows) in [(case.cols, case.rows - 2), (case.cols + 7, case.rows + 4)] {
         panes.resize(cols, rows);
         panes.bar_shows("resized", "in");
     }

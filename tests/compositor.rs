@@ -153,9 +153,9 @@ fn recordings_are_as_if_no_bar_had_been_there() {
         ("2.1.330/throttle", 80, 80),
         ("2.1.330-full/throttle", 80, 80),
         ("2.1.145/throttle", 0, 60),
-        ("2.0.76/throttle-long-talk", 30, 30),
+        ("2.0.76/throttle-long-talk", 10, 10),
         ("2.0.76/busy-after-error", 0, 0),
-        ("2.0.76/dialog-open", 0, 10),
+        ("2.0.76/dialog-open", 0, 5),
     ] {
         let share = replay(name, false);
         assert!(

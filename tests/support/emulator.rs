@@ -191,6 +191,16 @@ impl Emulator {
             ));
         }
         let first = -i32::try_from(one.history_size()).expect("a short history");
+        self.difference_from(first, but, other)
+    }
+
+    /// The same, but for the scrollback.
+    pub(crate) fn difference_on_screen(&self, other: &Self) -> Option<String> {
+        self.difference_from(0, None, other)
+    }
+
+    fn difference_from(&self, first: i32, but: Option<i32>, other: &Self) -> Option<String> {
+        let (one, two) = (self.term.grid(), other.term.grid());
         let last = i32::try_from(one.screen_lines()).expect("a small screen");
         for row in (first..last).filter(|row| Some(*row) != but) {
             let (ours, theirs) = (&one[Line(row)], &two[Line(row)]);

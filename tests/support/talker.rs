@@ -295,15 +295,12 @@ impl Talker {
         }
     }
 
-    /// As the CLI after a resize: all of it anew.
+    /// As the CLI after a resize (2.1.145, inline): row by row, the scrollback as it is.
     fn repaint(&mut self) {
         self.printed = 0;
         self.drawn = 0;
-        write(if self.inline {
-            "\x1b[2J\x1b[3J\x1b[H"
-        } else {
-            "\x1b[2J\x1b[H"
-        });
+        let rows = "\x1b[2K\x1b[1B".repeat(self.size.0);
+        write(&format!("\x1b[H{rows}\x1b[H"));
         self.draw("");
     }
 
