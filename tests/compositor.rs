@@ -133,7 +133,11 @@ fn replay(name: &str, from_bottom: bool) -> u32 {
     for (read, data) in output.iter().enumerate() {
         run.child(data.as_bytes()).unwrap_or_else(fail(read));
         if !from_bottom && run.compositor.at_boundary() {
-            same_screen(&mut run.compositor, &run.alone, &format!("{name}, read {read}"));
+            same_screen(
+                &mut run.compositor,
+                &run.alone,
+                &format!("{name}, read {read}"),
+            );
         }
         run.wanted = Some(model(u64::try_from(read).expect("few reads") % 90));
         run.compositor.set_bar(run.wanted.clone());

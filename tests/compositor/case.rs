@@ -16,6 +16,8 @@ pub(crate) enum Step {
     Draw,
     /// It is taken off, and the terminals are compared.
     Hide,
+    /// Nothing else happens: the shadow may be told of what the child wrote.
+    Rest,
     /// The window gets these rows and columns; a child that has a bar on its screen repaints it.
     Resize(u16, u16),
 }
@@ -31,6 +33,7 @@ impl std::fmt::Debug for Step {
             Self::Bar(tenths) => write!(f, "Bar({tenths:?})"),
             Self::Draw => f.write_str("Draw"),
             Self::Hide => f.write_str("Hide"),
+            Self::Rest => f.write_str("Rest"),
             Self::Resize(rows, cols) => write!(f, "Resize({rows}, {cols})"),
         }
     }
@@ -107,6 +110,7 @@ impl Item {
 fn item(rows: u16, cols: u16) -> impl Strategy<Value = Item> {
     let controls = prop_oneof![
         2 => Just(Vec::new()),
+        1 => Just(vec![Step::Rest]),
         4 => Just(vec![Step::Draw]),
         2 => Just(vec![Step::Hide]),
         1 => (0_u64..100).prop_map(|tenths| vec![Step::Bar(Some(tenths))]),

@@ -147,10 +147,11 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// The child writes: the compositor is asked nothing, so that the shadow may stay behind.
     pub(crate) fn child(&mut self, bytes: &[u8]) -> Result<(), TestCaseError> {
         let mut tty = Vec::new();
         let shown = self.compositor.bar_shown();
-        let (scrolled, screen) = (self.alone.scrolled_off(), self.compositor.alternate());
+        let (scrolled, screen) = (self.alone.scrolled_off(), self.childs.modes.alternate);
         self.compositor.child_output(bytes, &mut tty);
         prop_assert!(tty.ends_with(bytes));
         prop_assert!(
@@ -164,7 +165,7 @@ impl<'a> Run<'a> {
         if !bytes.is_empty() && self.bar.take().is_some() {
             let tally = self.tally;
             tally.note(Seen::Scrolled, self.alone.scrolled_off() > scrolled);
-            tally.note(Seen::Switched, self.compositor.alternate() != screen);
+            tally.note(Seen::Switched, self.childs.modes.alternate != screen);
             tally.note(Seen::UpdateOpened, self.childs.modes.is_on(2026));
         }
         Ok(())
@@ -233,6 +234,7 @@ impl<'a> Run<'a> {
     }
 
     fn note_row(&self, row: i32, last: i32) {
+        let alternate = self.childs.modes.alternate.is_some();
         let (tally, alone) = (self.tally, &self.alone);
         let (cursor, _, pending) = alone.cursor();
         let end = usize::from(self.cols) - 1;
@@ -240,8 +242,8 @@ impl<'a> Run<'a> {
         let wide = Flags::WIDE_CHAR | Flags::WIDE_CHAR_SPACER;
         let pen = alone.pen();
         for (seen, holds) in [
-            (Seen::Alternate, self.compositor.alternate()),
-            (Seen::Main, !self.compositor.alternate()),
+            (Seen::Alternate, alternate),
+            (Seen::Main, !alternate),
             (Seen::LastRow, row == last),
             (Seen::FirstRow, row == 0 && cursor == last),
             (Seen::PendingWrap, pending),
@@ -370,6 +372,7 @@ impl<'a> Run<'a> {
                 }
                 Step::Draw => self.draw()?,
                 Step::Hide => self.hide()?,
+                Step::Rest => self.compositor.catch_up_a_little(),
                 Step::Resize(rows, cols) => self.resize(*rows, *cols)?,
             }
         }
