@@ -235,5 +235,33 @@ pub(crate) fn found() -> Vec<Case> {
                 child("acontinue a"),
             ],
         },
+        // On the main screen a shorter window pushes its first row into the scrollback.
+        Case {
+            rows: 6,
+            cols: 22,
+            inline: Some((0, 0)),
+            synchronized: false,
+            steps: vec![
+                Bar(Some(50)),
+                child("\x1b[2J\x1b[H\x1b[6;1Hab"),
+                Draw,
+                Resize(2, 22),
+                child("a"),
+            ],
+        },
+        // What came before a resize is of the old size, also where the shadow was not told of it yet.
+        Case {
+            rows: 6,
+            cols: 20,
+            inline: None,
+            synchronized: false,
+            steps: vec![
+                Bar(Some(50)),
+                child("\x1b[2J\x1b[6;1Habcdefghij\x1b[2;1H"),
+                Resize(4, 20),
+                Draw,
+                Hide,
+            ],
+        },
     ]
 }

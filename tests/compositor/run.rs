@@ -385,7 +385,8 @@ impl<'a> Run<'a> {
         self.both(b"M", "a marker printed")?;
         self.both(b"\x1b8S", "the saved cursor restored")?;
         self.both(b"\x1b[?1049l", "the main screen")?;
-        self.alone.take_replies();
+        // The child hears what it would have heard without us, in order.
+        prop_assert_eq!(self.answers, self.alone.take_replies());
         Ok(())
     }
 }
