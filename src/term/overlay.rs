@@ -392,14 +392,17 @@ impl Compositor {
         }
     }
 
-    /// The row for the bar: the last, else the first.
+    /// The row for the bar: the last, else the first. On the main screen the last alone: a window that becomes
+    /// shorter pushes the first into the scrollback, from where nobody takes it back.
     fn place(&self) -> Option<u16> {
         if self.shadow.obstacle().is_some() || self.size().rows < 2 {
             return None;
         }
         let (cursor, _) = self.shadow.cursor();
-        [self.size().rows - 1, 0]
+        let first = self.shadow.alternate().then_some(0);
+        [Some(self.size().rows - 1), first]
             .into_iter()
+            .flatten()
             .find(|row| *row != cursor && self.shadow.row_trusted(*row))
     }
 

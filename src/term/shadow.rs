@@ -227,14 +227,27 @@ impl Shadow {
             cols: size.cols.max(1),
             ..size
         };
+        // Where the window has become wider, it may be pending in the middle of a row.
+        self.wrap_unclear |= self.wrap_pending() || self.drift > 0;
         self.vt
             .screen_mut()
             .set_size(cells(size.rows), cells(size.cols));
         self.size = size;
-        if self.modes.region != Region::Full {
+        // Some terminals obey an open update only at its end, and set a region of the old size then.
+        if self.modes.region != Region::Full || self.modes.is_on(2026) {
             self.modes.region = Region::Unknown;
         }
+        // Of what DECSC saved the place alone is unknown now: pen and character sets come back.
+        let saved = std::mem::take(&mut self.saved);
         self.distrust();
+        self.saved = saved.map(|saved| {
+            Some(Saved {
+                row_known: false,
+                drift: size.cols,
+                wrap_unclear: true,
+                ..saved?
+            })
+        });
     }
 
     /// The terminal was in other hands: neither rows nor cursor are known.
@@ -289,11 +302,12 @@ impl Shadow {
         let certain = self.drift == 0 || (col < last && !self.wrap_unclear);
         self.go_to(row, col);
         self.row_known = true;
-        if certain {
-            self.drift = 0;
-        } else {
-            self.drift = 1;
-        }
+        self.drift = match (certain, self.wrap_unclear) {
+            (true, _) => 0,
+            (false, false) => 1,
+            // What is printed next may go to the next row, wherever the cursor stands in this one.
+            (false, true) => self.size.cols,
+        };
         if !row_fits || own_col != col {
             self.tail.known = false;
         }
@@ -301,10 +315,28 @@ impl Shadow {
 
     /// Writes the row as it is, from its first column to its last: pen and cursor are left anywhere.
     pub fn write_row(&self, row: u16, out: &mut Vec<u8>) {
+        let written = |col: &u16| {
+            self.cell(row, *col).is_some_and(|cell| {
+                cell.has_contents()
+                    || cell.is_wide_continuation()
+                    || cell.bgcolor() != vt100::Color::Default
+            })
+        };
+        let end = (0..self.size.cols)
+            .rev()
+            .find(written)
+            .map_or(0, |last| last + 1);
         let mut pen = None;
         let mut col = 0;
-        while col < self.size.cols {
+        while col < end {
             col += self.write_cell(row, col, &mut pen, out).max(1);
+        }
+        if end < self.size.cols {
+            // Blanks that were written would be copied, and wrapped when the window becomes narrower.
+            if pen != Some(Pen::default()) {
+                Pen::default().write(out);
+            }
+            out.extend_from_slice(b"\x1b[K");
         }
     }
 

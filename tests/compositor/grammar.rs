@@ -1,5 +1,7 @@
 //! Random child output: what CLIs write, what they seldom write, and what is broken.
 
+use std::fmt::Write as _;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -158,6 +160,68 @@ fn region(rows: u16) -> BoxedStrategy<Vec<u8>> {
         .boxed()
 }
 
+/// A last row with wide characters under its first and its last columns, below a known one; then the cursor
+/// goes elsewhere, most times.
+fn wide_ends(rows: u16, cols: u16) -> BoxedStrategy<Vec<u8>> {
+    let middle = usize::from(cols.saturating_sub(4));
+    (1..rows, any::<[bool; 2]>(), 0_u8..4)
+        .prop_map(move |(row, [left, right], leave)| {
+            let side = |wide| if wide { "界" } else { "||" };
+            let (above, text) = (rows - 1, "m".repeat(middle));
+            let mut out = format!(
+                "\x1b[{above};1H\x1b[2K\x1b[{rows};1H\x1b[2K{}{text}{}",
+                side(left),
+                side(right)
+            );
+            if leave > 0 {
+                let _ = write!(out, "\x1b[{row};1H");
+            }
+            bytes(out)
+        })
+        .boxed()
+}
+
+/// A frame in a synchronized update, as newer CLIs draw it.
+fn frame(rows: u16) -> BoxedStrategy<Vec<u8>> {
+    vec(whole_row(rows), 1..4)
+        .prop_map(|rows| {
+            let mut out = bytes("\x1b[?2026h");
+            out.extend(rows.concat());
+            out.extend(b"\x1b[?2026l");
+            out
+        })
+        .boxed()
+}
+
+/// A scroll region, addressed from the screen's or from its own first row, that is scrolled and most times
+/// given up again.
+fn region_scrolled(rows: u16) -> BoxedStrategy<Vec<u8>> {
+    let moves = select(vec![
+        "\n\n", "\x1bM", "\x1b[2S", "\x1b[T", "\x1b[L", "\x1b[M",
+    ]);
+    (1..rows, 2..=rows, any::<bool>(), moves, 0_u8..3)
+        .prop_map(move |(top, bottom, origin, moves, end)| {
+            let (top, bottom) = (top.min(bottom - 1), bottom);
+            let mut out = format!("\x1b[{top};{bottom}r");
+            let at = if moves == "\n\n" { bottom } else { top };
+            if origin {
+                let at = at - top + 1;
+                let _ = write!(out, "\x1b[?6h\x1b[{at};1H{moves}text");
+            } else {
+                let _ = write!(out, "\x1b[{at};1H{moves}text");
+            }
+            if origin && end > 0 {
+                out.push_str("\x1b[?6l");
+            }
+            if end > 1 {
+                out.push_str("\x1b[r");
+            }
+            out.push_str("\x1b[1;1H");
+            bytes(out)
+        })
+        .boxed()
+}
+
 /// REP, right behind its character: there alone is what it repeats the same with and without a bar.
 fn repeat() -> BoxedStrategy<Vec<u8>> {
     (select(vec!["-", "漢", "x"]), 1_u16..30)
@@ -171,6 +235,9 @@ pub(crate) fn item(rows: u16, cols: u16) -> BoxedStrategy<Vec<u8>> {
         (24, words()),
         (3, long_text()),
         (4, to_the_edge(cols)),
+        (3, wide_ends(rows, cols)),
+        (2, frame(rows)),
+        (2, region_scrolled(rows)),
         (12, sgr()),
         (14, position(rows, cols)),
         (14, whole_row(rows)),

@@ -1,5 +1,7 @@
 //! An independent terminal, to ask what the user would see.
 
+#![allow(dead_code, reason = "each test file uses its part")]
+
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -41,6 +43,8 @@ pub(crate) struct Emulator {
     heard: Listener,
     /// An incomplete character.
     held: Vec<u8>,
+    /// The window may change its size.
+    resizes: bool,
 }
 
 impl Emulator {
@@ -57,7 +61,13 @@ impl Emulator {
             parser: Processor::new(),
             heard,
             held: Vec::new(),
+            resizes: true,
         }
+    }
+
+    /// The window keeps its size, which is faster.
+    pub(crate) fn never_resizes(&mut self) {
+        self.resizes = false;
     }
 
     /// A character that is not complete yet is held back: this emulator's parser may lose the one
@@ -72,8 +82,44 @@ impl Emulator {
         let rest = self
             .held
             .split_off(self.held.len() - incomplete.unwrap_or(0));
-        self.parser.advance(&mut self.term, &self.held);
-        self.held = rest;
+        let bytes = std::mem::replace(&mut self.held, rest);
+        let mut rest = bytes.as_slice();
+        while self.resizes
+            && let Some(at) = rest.iter().skip(1).position(|byte| *byte == 0x1b)
+        {
+            // Also the screen that the next sequence may switch away from.
+            self.parser.advance(&mut self.term, &rest[..=at]);
+            self.soil();
+            rest = &rest[at + 1..];
+        }
+        self.parser.advance(&mut self.term, rest);
+        if self.resizes {
+            self.soil();
+        }
+    }
+
+    /// The window has another size: rows and their scrollback move as this terminal does it.
+    pub(crate) fn resize(&mut self, rows: u16, cols: u16) {
+        let size = TermSize::new(usize::from(cols), usize::from(rows));
+        self.term.resize(size);
+        self.soil();
+    }
+
+    /// Makes every row be erased to its last column when it is erased: this emulator leaves out what it
+    /// believes erased already, and is wrong about rows with a background that have become wider.
+    fn soil(&mut self) {
+        let grid = self.term.grid_mut();
+        let first = -i32::try_from(grid.history_size()).expect("a short history");
+        let last = i32::try_from(grid.screen_lines()).expect("a small screen");
+        let column = Column(grid.columns() - 1);
+        for row in first..last {
+            let _ = &mut grid[Line(row)][column];
+        }
+    }
+
+    /// Rows of scrollback.
+    pub(crate) fn scrolled_off(&self) -> usize {
+        self.term.grid().history_size()
     }
 
     /// Takes what the terminal answered since the last call.
@@ -105,6 +151,11 @@ impl Emulator {
         )
     }
 
+    /// The cell that the next character would be drawn as.
+    pub(crate) fn pen(&self) -> &Cell {
+        &self.term.grid().cursor.template
+    }
+
     pub(crate) fn cell(&self, row: i32, col: usize) -> &Cell {
         &self.term.grid()[Line(row)][Column(col)]
     }
@@ -126,6 +177,11 @@ impl Emulator {
     /// The first difference to another terminal: cells with all their attributes, scrollback
     /// included, cursor, pen, modes, title.
     pub(crate) fn difference(&self, other: &Self) -> Option<String> {
+        self.difference_but_for(None, other)
+    }
+
+    /// The same, but for one row of the screen.
+    pub(crate) fn difference_but_for(&self, but: Option<i32>, other: &Self) -> Option<String> {
         let (one, two) = (self.term.grid(), other.term.grid());
         if one.history_size() != two.history_size() {
             return Some(format!(
@@ -135,8 +191,18 @@ impl Emulator {
             ));
         }
         let first = -i32::try_from(one.history_size()).expect("a short history");
+        self.difference_from(first, but, other)
+    }
+
+    /// The same, but for the scrollback.
+    pub(crate) fn difference_on_screen(&self, other: &Self) -> Option<String> {
+        self.difference_from(0, None, other)
+    }
+
+    fn difference_from(&self, first: i32, but: Option<i32>, other: &Self) -> Option<String> {
+        let (one, two) = (self.term.grid(), other.term.grid());
         let last = i32::try_from(one.screen_lines()).expect("a small screen");
-        for row in first..last {
+        for row in (first..last).filter(|row| Some(*row) != but) {
             let (ours, theirs) = (&one[Line(row)], &two[Line(row)]);
             if ours != theirs {
                 let col = (0..one.columns()).find(|col| ours[Column(*col)] != theirs[Column(*col)]);
