@@ -264,6 +264,11 @@ impl Cli {
         bytes.into_bytes()
     }
 
+    /// Nothing followed the Esc: it was a key.
+    pub(crate) fn end_of_escape(&mut self) {
+        self.input = Input::Ground;
+    }
+
     /// Takes what was read.
     pub(crate) fn reads(&mut self, bytes: &[u8]) -> Vec<Did> {
         let mut did = Vec::new();

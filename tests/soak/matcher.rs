@@ -213,19 +213,26 @@ impl Matcher {
         next
     }
 
-    /// All that was sent is read, with so many answers, and nothing of ours is half typed. Then it begins anew.
-    pub(crate) fn is_complete(&mut self, replies: usize) -> bool {
+    /// All that was sent may have been read, with so many answers, and nothing of ours is half typed.
+    pub(crate) fn is_complete(&self, replies: usize) -> bool {
+        self.complete(replies).is_some()
+    }
+
+    fn complete(&self, replies: usize) -> Option<State> {
         let end = self.units.len();
-        let complete = self.closure().into_iter().find(|state| {
+        self.closure().into_iter().find(|state| {
             state.unit == end
                 && state.offset == 0
                 && state.replies == replies
                 && matches!(state.ours, Ours::None | Ours::Undone)
-        });
-        if let Some(state) = complete {
+        })
+    }
+
+    /// All of it has been read, and nothing is on its way: it begins anew.
+    pub(crate) fn begin_anew(&mut self, replies: usize) {
+        if let Some(state) = self.complete(replies) {
             *self = Self::starting(state.loose);
         }
-        complete.is_some()
     }
 
     /// Where it stands, for a person.

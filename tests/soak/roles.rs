@@ -127,7 +127,12 @@ fn cli(socket: &Path) -> io::Result<()> {
                 ask::STOP => kill_process(getpid(), Signal::STOP)?,
                 ask::EXIT => leave(i32::from(frame.body[0])),
                 ask::DIE => {
-                    let signal = Signal::from_named_raw(i32::from(frame.body[0]));
+                    let number = i32::from(frame.body[0]);
+                    // Rust's own handler of SIGSEGV survives the first one that is no fault.
+                    if number != libc::SIGKILL {
+                        set_signal(number, libc::SIG_DFL);
+                    }
+                    let signal = Signal::from_named_raw(number);
                     kill_process(getpid(), signal.expect("a signal"))?;
                 }
                 other => panic!("no such thing to do: {other}"),

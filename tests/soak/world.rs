@@ -220,6 +220,8 @@ impl World {
             .env("CLAUDE_RETRY_CAP", format!("{}ms", setup.cap_ms))
             .env("CLAUDE_RETRY_MAX_RETRIES", setup.max_retries.to_string())
             .env("CLAUDE_RETRY_MAX_PER_HOUR", "100000")
+            // A bell is a byte of ours.
+            .env("CLAUDE_RETRY_NOTIFY", if setup.bar == "off" { "off" } else { "bell" })
             .current_dir(home.join("proj"))
             .stdin(slave.try_clone().map_err(text)?)
             .stdout(slave.try_clone().map_err(text)?)
@@ -797,11 +799,12 @@ impl World {
         self.wait("the end of the wait", |world| !world.logged.open)?;
         self.wait_for_input()?;
         self.barrier()?;
+        self.matcher.begin_anew(self.replies);
+        self.replies = 0;
+        self.input_seen.clear();
         if self.loose {
             self.tally.with_bar += u32::from(self.seen.len() > self.wrote.len());
-            let mut rest = self.seen.iter();
-            let kept = self.wrote.iter().all(|byte| rest.any(|other| other == byte));
-            if !kept {
+            if !self.all_came() {
                 return Err("[1] bytes of the CLI's are missing or not in order".into());
             }
             self.seen.clear();
@@ -814,6 +817,12 @@ impl World {
         self.compare("at rest")
     }
 
+    /// The terminal got all that the CLI wrote, in order, whatever came between.
+    pub(crate) fn all_came(&self) -> bool {
+        let mut rest = self.seen.iter();
+        self.wrote.iter().all(|byte| rest.any(|other| other == byte))
+    }
+
     /// All of the input has come, with nothing missing.
     pub(crate) fn wait_for_input(&mut self) -> Outcome {
         let deadline = Instant::now() + PATIENCE;
@@ -823,8 +832,6 @@ impl World {
             }
             self.pump(Duration::from_millis(100))?;
         }
-        self.replies = 0;
-        self.input_seen.clear();
         Ok(())
     }
 
