@@ -78,12 +78,17 @@ fn soak() -> Result<(), Failed> {
         Err(_) => BY_DEFAULT,
     };
     let seed = match std::env::var("CLAUDE_RETRY_SOAK_SEED") {
-        Ok(words) => words.parse().map_err(|_| "CLAUDE_RETRY_SOAK_SEED is a number")?,
+        Ok(words) => words
+            .parse()
+            .map_err(|_| "CLAUDE_RETRY_SOAK_SEED is a number")?,
         Err(_) => rand::random::<u32>(),
     };
     eprintln!("soak of {length:?}, CLAUDE_RETRY_SOAK_SEED={seed}");
     let until = Instant::now() + length;
-    let (found, tally) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Tally::default())));
+    let (found, tally) = (
+        Arc::new(AtomicBool::new(false)),
+        Arc::new(Mutex::new(Tally::default())),
+    );
     let lanes: Vec<_> = (0..LANES)
         .map(|lane| {
             let (found, tally) = (Arc::clone(&found), Arc::clone(&tally));
@@ -130,21 +135,32 @@ fn lane(seed: u64, lane: u64, over: &dyn Fn() -> bool, all: &Mutex<Tally>) -> Re
             full: rng.random(),
             synchronized: rng.random(),
             titles: rng.random(),
-            bar: ["auto", "auto", "auto", "auto", "auto", "auto", "title", "off"]
-                .choose(&mut rng)
-                .expect("some"),
+            bar: [
+                "auto", "auto", "auto", "auto", "auto", "auto", "title", "off",
+            ]
+            .choose(&mut rng)
+            .expect("some"),
             base_ms,
             cap_ms,
             max_retries: if rng.random_ratio(1, 4) { 2 } else { 100_000 },
             status_file: rng.random(),
             fault: None,
         };
-        let steps = if rng.random_ratio(1, 6) { 200 } else { rng.random_range(1..12) };
+        let steps = if rng.random_ratio(1, 6) {
+            200
+        } else {
+            rng.random_range(1..12)
+        };
         let mut world = World::new(rng.random(), setup, home.path().to_owned())?;
         let end = world.session(steps, over);
-        all.lock().expect("no lane panics with it").add(&world.tally);
+        all.lock()
+            .expect("no lane panics with it")
+            .add(&world.tally);
         end.map_err(|finding| {
-            format!("lane {lane}, session {number}: {finding}\n{}", world.report())
+            format!(
+                "lane {lane}, session {number}: {finding}\n{}",
+                world.report()
+            )
         })?;
     }
     Ok(())

@@ -168,7 +168,10 @@ impl Cli {
         }
         if self.turn == Turn::Busy {
             let dots = ["✻", "✽", "✶"][self.spinner % 3];
-            rows.push(format!("\x1b[38;5;174m{dots} Thinking… ({}s)\x1b[39m", self.spinner / 3));
+            rows.push(format!(
+                "\x1b[38;5;174m{dots} Thinking… ({}s)\x1b[39m",
+                self.spinner / 3
+            ));
             rows.push(String::new());
         }
         let cursor;
@@ -208,15 +211,26 @@ impl Cli {
             frame.push_str("\x1b[?2026h");
         }
         if self.titles {
-            let glyph = if self.turn == Turn::Busy { '◐' } else { '✳' };
+            let glyph = if self.turn == Turn::Busy {
+                '◐'
+            } else {
+                '✳'
+            };
             let _ = write!(frame, "\x1b]0;{glyph} soak\x07");
         }
         frame.push_str("\x1b[?25l");
         let most = usize::from(self.rows);
-        let room = if self.full { most } else { most.saturating_sub(1).max(1) };
+        let room = if self.full {
+            most
+        } else {
+            most.saturating_sub(1).max(1)
+        };
         let off = rows.len().saturating_sub(room);
         rows.drain(..off);
-        cursor.0 = cursor.0.saturating_sub(off).min(rows.len().saturating_sub(1));
+        cursor.0 = cursor
+            .0
+            .saturating_sub(off)
+            .min(rows.len().saturating_sub(1));
         let clipped = cursor.1.min(usize::from(self.cols).saturating_sub(1));
         if self.full {
             let before = self.shown.take().filter(|_| !thorough);

@@ -143,7 +143,11 @@ impl Matcher {
 
     /// A large unit, and no doubt where in it we are: all of it that was read at once.
     fn skip(&mut self, rest: &[u8]) -> Option<usize> {
-        let state = self.states.first().copied().filter(|_| self.states.len() == 1)?;
+        let state = self
+            .states
+            .first()
+            .copied()
+            .filter(|_| self.states.len() == 1)?;
         let unit = self.units.get(state.unit)?.bytes().get(state.offset..)?;
         let most = unit.len().saturating_sub(1).min(rest.len());
         if state.offset == 0 || most < 64 || unit[..most] != rest[..most] {
@@ -164,7 +168,11 @@ impl Matcher {
             Ours::Message(n) => {
                 if MESSAGE[n] == byte {
                     let whole = n + 1 == MESSAGE.len();
-                    ours(if whole { Ours::Pasted } else { Ours::Message(n + 1) });
+                    ours(if whole {
+                        Ours::Pasted
+                    } else {
+                        Ours::Message(n + 1)
+                    });
                 }
                 return next;
             }
@@ -252,7 +260,11 @@ impl Matcher {
                 }
             })
             .collect();
-        format!("{:?}\nfrom unit {}: {units:#?}", self.states, first.saturating_sub(3))
+        format!(
+            "{:?}\nfrom unit {}: {units:#?}",
+            self.states,
+            first.saturating_sub(3)
+        )
     }
 }
 
@@ -276,8 +288,17 @@ pub(crate) fn checks() {
     assert!(run(true, &with(b"", b"\rabc\r")));
     assert!(run(true, &with(b"", b"\x15abc\r")));
     assert!(run(true, &with(b"abc", b"\r\r")));
-    assert!(!run(true, &with(b"", b"abc\r")), "a key inside of the typing");
-    assert!(!run(true, &with(b"ab", b"\rc\r")), "the typing inside of a key");
-    assert!(!run(false, &with(b"", b"\rabc\r")), "typing without an error");
+    assert!(
+        !run(true, &with(b"", b"abc\r")),
+        "a key inside of the typing"
+    );
+    assert!(
+        !run(true, &with(b"ab", b"\rc\r")),
+        "the typing inside of a key"
+    );
+    assert!(
+        !run(false, &with(b"", b"\rabc\r")),
+        "typing without an error"
+    );
     assert!(!run(true, b"acb\r") && !run(true, b"ab\r") && !run(true, b"abcc\r"));
 }

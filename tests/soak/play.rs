@@ -16,9 +16,15 @@ const THROTTLE: &str =
     "API Error: Server is temporarily limiting requests (not your usage limit) · Rate limited";
 const TRANSIENT: [(&str, u16); 4] = [
     (THROTTLE, 429),
-    ("API Error: 529 Overloaded. This is a server-side issue, usually temporary — try again in a moment.", 529),
+    (
+        "API Error: 529 Overloaded. This is a server-side issue, usually temporary — try again in a moment.",
+        529,
+    ),
     ("API Error: 500 Internal server error.", 500),
-    ("API Error: Server error mid-response. The response above may be incomplete.", 500),
+    (
+        "API Error: Server error mid-response. The response above may be incomplete.",
+        500,
+    ),
 ];
 const PERMANENT: [&str; 3] = [
     "API Error: 400 messages: text content blocks must be non-empty",
@@ -27,7 +33,14 @@ const PERMANENT: [&str; 3] = [
 ];
 /// Text that is never ours, and never begins a mode of the prompt.
 const WORDS: [&str; 8] = [
-    "hello", "fix the tests", "über alles", "漢字 too", "why?", "a b  c", "x", "go on then",
+    "hello",
+    "fix the tests",
+    "über alles",
+    "漢字 too",
+    "why?",
+    "a b  c",
+    "x",
+    "go on then",
 ];
 /// What is never typing: mouse, focus, a key's release.
 const POINTERS: [&[u8]; 6] = [
@@ -42,7 +55,8 @@ const POINTERS: [&[u8]; 6] = [
 const KEYS: [&[u8]; 5] = [b"\x1b[A", b"\x1bOB", b"\x1b[1;5C", b"\x1b[15~", b"\t"];
 /// What the CLI may set, and what resets it. Of the kinds of mouse tracking the last that is set counts:
 /// they come in the order of the real CLI.
-const MODES: [(&str, &str); 7] = [
+/// Of keyboard flags the real CLI never stacks two.
+const MODES: [(&str, &str); 6] = [
     (
         "\x1b[?1000h\x1b[?1002h\x1b[?1003h\x1b[?1006h",
         "\x1b[?1006l\x1b[?1003l\x1b[?1002l\x1b[?1000l",
@@ -51,7 +65,6 @@ const MODES: [(&str, &str); 7] = [
     ("\x1b[>1u", "\x1b[<1u"),
     ("\x1b[?1h\x1b=", "\x1b>\x1b[?1l"),
     ("\x1b[4 q", "\x1b[0 q"),
-    ("\x1b[>7u", "\x1b[<u"),
     ("\x1b[?2031h", "\x1b[?2031l"),
 ];
 
@@ -86,7 +99,9 @@ impl World {
         }
         let (then, much) = self.size_of_wrapper()?;
         if then != descriptors {
-            return Err(format!("{then} descriptors of the wrapper, {descriptors} at its start"));
+            return Err(format!(
+                "{then} descriptors of the wrapper, {descriptors} at its start"
+            ));
         }
         if much > memory + 12 * 1024 {
             return Err(format!("the wrapper grew from {memory} kB to {much} kB"));
@@ -234,7 +249,10 @@ impl World {
 
     fn print(&mut self, lines: &[String]) {
         if self.cli.full {
-            let text: String = lines.iter().map(|line| format!("\x1b[1;1H{line}\x1b[K\r\n")).collect();
+            let text: String = lines
+                .iter()
+                .map(|line| format!("\x1b[1;1H{line}\x1b[K\r\n"))
+                .collect();
             self.write(text.as_bytes());
             let forget = self.cli.forget();
             self.write(&forget);
@@ -253,7 +271,9 @@ impl World {
         self.print(&lines);
         let input = self.input_seen.len();
         self.type_unit(b"\x1b[A", false, true)?;
-        let came = self.wait("a key during the stall", |world| world.input_seen.len() >= input + 3);
+        let came = self.wait("a key during the stall", |world| {
+            world.input_seen.len() >= input + 3
+        });
         self.stalled = false;
         came
     }
@@ -262,11 +282,6 @@ impl World {
         let mode = *MODES.choose(&mut self.rng).expect("some");
         self.step(format!("mode {:?}", mode.0));
         if let Some(at) = self.cli.modes.iter().position(|(set, _)| *set == mode.0) {
-            // Keyboard flags are a stack: what was pushed last comes off first.
-            let top = self.cli.modes.iter().rposition(|(set, _)| set.ends_with('u'));
-            if mode.0.ends_with('u') && top != Some(at) {
-                return Ok(());
-            }
             self.cli.modes.remove(at);
             self.write(mode.1.as_bytes());
         } else {
@@ -307,7 +322,11 @@ impl World {
     /// Twenty sizes in a burst; the CLI draws anew when it has the last one.
     fn resizes(&mut self) -> Outcome {
         let before = [self.size[0], self.size[1]];
-        let count = if self.chance(3) { 20 } else { self.rng.random_range(1..4) };
+        let count = if self.chance(3) {
+            20
+        } else {
+            self.rng.random_range(1..4)
+        };
         self.step(format!("{count} resizes"));
         for _ in 1..count {
             let (rows, cols) = (self.rng.random_range(2..60), self.rng.random_range(5..170));
@@ -317,7 +336,10 @@ impl World {
             }
         }
         let last = loop {
-            let size = [self.rng.random_range(16..50), self.rng.random_range(50..150)];
+            let size = [
+                self.rng.random_range(16..50),
+                self.rng.random_range(50..150),
+            ];
             if size != before && size != [self.size[0], self.size[1]] {
                 break size;
             }
@@ -333,6 +355,8 @@ impl World {
         self.cli.resize(self.size[0], self.size[1]);
         let forget = self.cli.forget();
         self.write(&forget);
+        // A terminal moves the saved cursor with its rows: it depends on what was still on its way.
+        self.write(b"\x1b7");
         self.draw(true);
     }
 
@@ -387,7 +411,10 @@ impl World {
             self.modes_are_back("stopped")?;
         }
         if self.chance(3) {
-            let (rows, cols) = (self.rng.random_range(16..50), self.rng.random_range(50..150));
+            let (rows, cols) = (
+                self.rng.random_range(16..50),
+                self.rng.random_range(50..150),
+            );
             self.resize(rows, cols)?;
         }
         if way != 4 && self.chance(4) {
@@ -528,6 +555,7 @@ impl World {
     /// The turn fails in a transient error.
     fn fails(&mut self) -> Outcome {
         self.loosen()?;
+        self.before = (self.logged.waiting, self.logged.gave_up);
         self.tally.errors += 1;
         let (words, status) = *TRANSIENT.choose(&mut self.rng).expect("some");
         self.step(format!("fails: {words}"));
@@ -554,7 +582,7 @@ impl World {
 
     /// What is done while the error stands. True if a turn runs then.
     fn failed(&mut self) -> Outcome<bool> {
-        let gave_up = self.logged.gave_up;
+        let (_, gave_up) = self.before;
         self.while_it_stands()?;
         if !self.is_failed() {
             return Ok(true);
@@ -593,17 +621,16 @@ impl World {
         Ok(false)
     }
 
-    fn wait_for_the_wait(&mut self, before: u32) -> Outcome {
-        let gave_up = self.logged.gave_up;
+    fn wait_for_the_wait(&mut self) -> Outcome {
+        let (waiting, gave_up) = self.before;
         self.wait("a wait", |world| {
-            world.logged.waiting > before || !world.is_failed() || world.logged.gave_up > gave_up
+            world.logged.waiting > waiting || !world.is_failed() || world.logged.gave_up > gave_up
         })
     }
 
     fn while_it_stands(&mut self) -> Outcome {
-        let waits = self.logged.waiting;
         if self.chance(3) {
-            self.wait_for_the_wait(waits)?;
+            self.wait_for_the_wait()?;
         } else {
             self.wait_a_little(500)?;
         }
@@ -628,11 +655,11 @@ impl World {
                 self.wait_for_input()
             }
             2 => {
-                self.wait_for_the_wait(waits)?;
+                self.wait_for_the_wait()?;
                 self.step("Enter for the bar");
                 self.type_unit(b"\r", true, true)
             }
-            3 => self.cancels(waits),
+            3 => self.cancels(),
             4 => self.resizes(),
             5 => self.stop_and_go(),
             6 => self.dialog(),
@@ -678,13 +705,13 @@ impl World {
         self.wait_for_input()
     }
 
-    fn cancels(&mut self, waits: u32) -> Outcome {
-        self.wait_for_the_wait(waits)?;
+    fn cancels(&mut self) -> Outcome {
+        self.wait_for_the_wait()?;
         if !self.is_failed() || self.notice {
             return Ok(());
         }
         self.step("Ctrl+C for the bar");
-        let (cancelled, gave_up) = (self.logged.cancelled, self.logged.gave_up);
+        let (cancelled, (_, gave_up)) = (self.logged.cancelled, self.before);
         let key: &[u8] = if self.cli.modes.iter().any(|(set, _)| set.ends_with('u')) {
             b"\x1b[99;5u"
         } else {
@@ -761,7 +788,13 @@ impl World {
                 expected = Some(i32::from(code));
             }
             2 => {
-                let signals = [Signal::TERM, Signal::KILL, Signal::SEGV, Signal::INT, Signal::ABORT];
+                let signals = [
+                    Signal::TERM,
+                    Signal::KILL,
+                    Signal::SEGV,
+                    Signal::INT,
+                    Signal::ABORT,
+                ];
                 let signal = *signals.choose(&mut self.rng).expect("some");
                 let number = u8::try_from(signal.as_raw()).expect("a small number");
                 self.tell_cli(ask::DIE, &[number]);
@@ -784,7 +817,13 @@ impl World {
             self.wait_for_the_shell("the end")?;
             self.modes_are_back("ended")?;
             if !before && way != 0 {
-                let leave: String = self.cli.modes.iter().rev().map(|(_, reset)| *reset).collect();
+                let leave: String = self
+                    .cli
+                    .modes
+                    .iter()
+                    .rev()
+                    .map(|(_, reset)| *reset)
+                    .collect();
                 let screen = if self.cli.full { "\x1b[?1049l" } else { "" };
                 let undo = format!("{leave}{screen}\x1b[?2004l\x1b[?25h\x1b[0m");
                 self.alone.feed(undo.as_bytes());
@@ -794,8 +833,10 @@ impl World {
                 self.compare("after the end")?;
             }
         }
-        self.wait("the end of all processes", |world| world.processes().is_empty())
-            .map_err(|_| format!("left over: {:?}", self.processes()))?;
+        self.wait("the end of all processes", |world| {
+            world.processes().is_empty()
+        })
+        .map_err(|_| format!("left over: {:?}", self.processes()))?;
         if way != 8 {
             self.nothing_is_left()?;
         }
@@ -806,9 +847,16 @@ impl World {
     fn nothing_is_left(&self) -> Outcome {
         for folder in ["run/claude-retry", "state/claude-retry/run", "tmp"] {
             let entries = std::fs::read_dir(self.home.join(folder));
-            let mut names = entries.into_iter().flatten().flatten().map(|entry| entry.file_name());
+            let mut names = entries
+                .into_iter()
+                .flatten()
+                .flatten()
+                .map(|entry| entry.file_name());
             if let Some(name) = names.next() {
-                return Err(format!("[6] left behind: {folder}/{}", name.to_string_lossy()));
+                return Err(format!(
+                    "[6] left behind: {folder}/{}",
+                    name.to_string_lossy()
+                ));
             }
         }
         Ok(())

@@ -141,7 +141,14 @@ fn cli(socket: &Path) -> io::Result<()> {
         }
         let wants_to_write = !to_do.is_empty();
         let wants_to_send = peer.has_more_to_send();
-        let when = |flags, also: bool| flags | if also { PollFlags::OUT } else { PollFlags::empty() };
+        let when = |flags, also: bool| {
+            flags
+                | if also {
+                    PollFlags::OUT
+                } else {
+                    PollFlags::empty()
+                }
+        };
         let (stdin, stdout) = (io::stdin(), io::stdout());
         let mut fds = [
             PollFd::new(&stdin, PollFlags::IN),
@@ -174,7 +181,10 @@ fn cli(socket: &Path) -> io::Result<()> {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a child that exits has nothing to restore")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a child that exits has nothing to restore"
+)]
 fn leave(code: i32) -> ! {
     exit(code)
 }
@@ -184,7 +194,11 @@ fn attributes() -> String {
     match tcgetattr(io::stdin()) {
         Ok(now) => format!(
             "{:?} {:?} {:?} {:?} {:?}",
-            now.input_modes, now.output_modes, now.control_modes, now.local_modes, now.special_codes
+            now.input_modes,
+            now.output_modes,
+            now.control_modes,
+            now.local_modes,
+            now.special_codes
         ),
         Err(error) => error.to_string(),
     }
@@ -215,7 +229,13 @@ fn next(peer: &mut Peer, waiting: &mut Vec<Frame>) -> io::Result<Frame> {
 
 /// A shell with one job at a time: the program and the arguments behind it in our own arguments.
 fn shell(socket: &Path) -> io::Result<()> {
-    for signal in [libc::SIGTTOU, libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTSTP] {
+    for signal in [
+        libc::SIGTTOU,
+        libc::SIGHUP,
+        libc::SIGINT,
+        libc::SIGQUIT,
+        libc::SIGTSTP,
+    ] {
         set_signal(signal, libc::SIG_IGN);
     }
     let mut peer = hello(socket, b's')?;
@@ -274,13 +294,22 @@ fn start() -> io::Result<Pid> {
     let take_foreground = || {
         rustix::process::setpgid(None, None)?;
         tcsetpgrp(io::stdin().as_fd(), getpid())?;
-        for signal in [libc::SIGTTOU, libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTSTP] {
+        for signal in [
+            libc::SIGTTOU,
+            libc::SIGHUP,
+            libc::SIGINT,
+            libc::SIGQUIT,
+            libc::SIGTSTP,
+        ] {
             set_signal(signal, libc::SIG_DFL);
         }
         Ok(())
     };
     // SAFETY: system calls between fork and exec, no allocation and no lock.
-    #[expect(unsafe_code, reason = "there is no other way to act between fork and exec")]
+    #[expect(
+        unsafe_code,
+        reason = "there is no other way to act between fork and exec"
+    )]
     let child = unsafe { command.pre_exec(take_foreground) }.spawn()?;
     Ok(Pid::from_child(&child))
 }

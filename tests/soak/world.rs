@@ -150,6 +150,8 @@ pub(crate) struct World {
     pub(crate) attributes: Option<String>,
     pub(crate) modes_before: TermMode,
     pub(crate) shell_words: u32,
+    /// The waits and the giving up that the log had when the turn failed.
+    pub(crate) before: (u32, u32),
 }
 
 impl Tally {
@@ -189,7 +191,9 @@ impl World {
 
         let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
         let master = openpt(flags).map_err(text)?;
-        grantpt(&master).and_then(|()| unlockpt(&master)).map_err(text)?;
+        grantpt(&master)
+            .and_then(|()| unlockpt(&master))
+            .map_err(text)?;
         let name = ptsname(&master, Vec::new()).map_err(text)?;
         let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
         let slave: OwnedFd = open(name.as_c_str(), flags, Mode::empty()).map_err(text)?;
@@ -213,7 +217,10 @@ impl World {
             .env("XDG_STATE_HOME", home.join("state"))
             .env("XDG_RUNTIME_DIR", home.join("run"))
             .env("CLAUDE_CONFIG_DIR", &home)
-            .env("CLAUDE_RETRY_PROGRAM", std::env::current_exe().map_err(text)?)
+            .env(
+                "CLAUDE_RETRY_PROGRAM",
+                std::env::current_exe().map_err(text)?,
+            )
             .env("CLAUDE_RETRY_LOG", &log_path)
             .env("CLAUDE_RETRY_BAR", setup.bar)
             .env("CLAUDE_RETRY_BASE", format!("{}ms", setup.base_ms))
@@ -221,7 +228,10 @@ impl World {
             .env("CLAUDE_RETRY_MAX_RETRIES", setup.max_retries.to_string())
             .env("CLAUDE_RETRY_MAX_PER_HOUR", "100000")
             // A bell is a byte of ours.
-            .env("CLAUDE_RETRY_NOTIFY", if setup.bar == "off" { "off" } else { "bell" })
+            .env(
+                "CLAUDE_RETRY_NOTIFY",
+                if setup.bar == "off" { "off" } else { "bell" },
+            )
             .current_dir(home.join("proj"))
             .stdin(slave.try_clone().map_err(text)?)
             .stdout(slave.try_clone().map_err(text)?)
@@ -235,7 +245,10 @@ impl World {
             Ok(())
         };
         // SAFETY: two system calls between fork and exec, no allocation and no lock.
-        #[expect(unsafe_code, reason = "there is no other way to give a child its terminal")]
+        #[expect(
+            unsafe_code,
+            reason = "there is no other way to give a child its terminal"
+        )]
         let shell_process = unsafe { command.pre_exec(take_terminal) }
             .spawn()
             .map_err(text)?;
@@ -302,6 +315,7 @@ impl World {
             attributes: None,
             modes_before: TermMode::default(),
             shell_words: 0,
+            before: (0, 0),
             setup,
             home,
         };
@@ -316,7 +330,9 @@ impl World {
         // The shell's terminal adds nothing to what ends in CR LF but another CR.
         let plain = old.replace("\r\n", "\n");
         world.shell.send(&Frame::new(ask::WRITE, plain));
-        world.wait("the old text", |world| world.seen.len() >= world.wrote.len())?;
+        world.wait("the old text", |world| {
+            world.seen.len() >= world.wrote.len()
+        })?;
         world.exact()?;
         world.modes_before = world.outer.mode();
         world.shell.send(&Frame::new(ask::RUN, []));
@@ -337,11 +353,7 @@ impl World {
     }
 
     /// Waits for something to be true; everything that comes meanwhile is looked at.
-    pub(crate) fn wait(
-        &mut self,
-        what: &str,
-        mut is: impl FnMut(&mut Self) -> bool,
-    ) -> Outcome {
+    pub(crate) fn wait(&mut self, what: &str, mut is: impl FnMut(&mut Self) -> bool) -> Outcome {
         let deadline = Instant::now() + PATIENCE;
         loop {
             self.pump(Duration::ZERO)?;
@@ -370,7 +382,12 @@ impl World {
     /// Waits for anything to come, for so long at the most, and takes it.
     fn pump(&mut self, most: Duration) -> Outcome {
         let flags = |write: bool| {
-            PollFlags::IN | if write { PollFlags::OUT } else { PollFlags::empty() }
+            PollFlags::IN
+                | if write {
+                    PollFlags::OUT
+                } else {
+                    PollFlags::empty()
+                }
         };
         let watch = self.watch.as_fd();
         let mut fds = vec![
@@ -384,7 +401,11 @@ impl World {
         }
         if let Some(master) = &self.master {
             let write = !self.to_master.is_empty();
-            let flags = if self.stalled && write { PollFlags::OUT } else { flags(write) };
+            let flags = if self.stalled && write {
+                PollFlags::OUT
+            } else {
+                flags(write)
+            };
             if !self.stalled || write {
                 fds.push(PollFd::new(master, flags));
             }
@@ -605,7 +626,8 @@ impl World {
         self.cli.dead = false;
         self.cli.says(&format!("❯ {message}"));
         self.state += 1;
-        let line = serde_json::json!({"type": "user", "message": {"role": "user", "content": message}});
+        let line =
+            serde_json::json!({"type": "user", "message": {"role": "user", "content": message}});
         self.write_line(line)?;
         self.write_session_file(true)
     }
@@ -659,10 +681,18 @@ impl World {
 
     pub(crate) fn write_line(&mut self, mut line: Value) -> Outcome<String> {
         self.lines += 1;
-        let uuid = format!("{:08x}-1111-4222-8333-{:012x}", self.lines, self.rng.random::<u32>());
+        let uuid = format!(
+            "{:08x}-1111-4222-8333-{:012x}",
+            self.lines,
+            self.rng.random::<u32>()
+        );
         let parent = std::mem::replace(&mut self.parent, uuid.clone());
         line["uuid"] = uuid.clone().into();
-        line["parentUuid"] = if parent.is_empty() { Value::Null } else { parent.into() };
+        line["parentUuid"] = if parent.is_empty() {
+            Value::Null
+        } else {
+            parent.into()
+        };
         line["sessionId"] = self.session.clone().into();
         line["isSidechain"] = false.into();
         line["timestamp"] = format!("{:.3}", jiff::Timestamp::now()).into();
@@ -675,7 +705,11 @@ impl World {
         let folder = self.home.join("projects").join(folder);
         fs::create_dir_all(&folder).map_err(text)?;
         let file = folder.join(format!("{}.jsonl", self.session));
-        let mut file = File::options().append(true).create(true).open(file).map_err(text)?;
+        let mut file = File::options()
+            .append(true)
+            .create(true)
+            .open(file)
+            .map_err(text)?;
         std::io::Write::write_all(&mut file, format!("{line}\n").as_bytes()).map_err(text)?;
         Ok(uuid)
     }
@@ -752,7 +786,9 @@ impl World {
         let mut from = 0;
         self.wait("the marker and the CLI's word", |world| {
             let unseen = world.seen.get(from..).unwrap_or_default();
-            let found = unseen.windows(marker.len()).any(|at| at == marker.as_bytes());
+            let found = unseen
+                .windows(marker.len())
+                .any(|at| at == marker.as_bytes());
             if !found {
                 from = world.seen.len().saturating_sub(marker.len());
             }
@@ -770,7 +806,11 @@ impl World {
     /// Without a bar: the terminal got what the CLI wrote, and nothing else.
     fn exact(&mut self) -> Outcome {
         if self.seen != self.wrote {
-            return Err(format!("[1] {} bytes, not {}", self.seen.len(), self.wrote.len()));
+            return Err(format!(
+                "[1] {} bytes, not {}",
+                self.seen.len(),
+                self.wrote.len()
+            ));
         }
         self.seen.clear();
         self.wrote.clear();
@@ -820,7 +860,9 @@ impl World {
     /// The terminal got all that the CLI wrote, in order, whatever came between.
     pub(crate) fn all_came(&self) -> bool {
         let mut rest = self.seen.iter();
-        self.wrote.iter().all(|byte| rest.any(|other| other == byte))
+        self.wrote
+            .iter()
+            .all(|byte| rest.any(|other| other == byte))
     }
 
     /// All of the input has come, with nothing missing.
@@ -854,7 +896,9 @@ impl World {
 
     fn read_log(&mut self) -> Outcome {
         let mut events = [std::mem::MaybeUninit::uninit(); 1024];
-        while rustix::io::read(&self.watch, &mut events[..]).is_ok_and(|(read, _)| !read.is_empty()) {}
+        while rustix::io::read(&self.watch, &mut events[..]).is_ok_and(|(read, _)| !read.is_empty())
+        {
+        }
         let mut new = String::new();
         self.log.read_to_string(&mut new).map_err(text)?;
         self.log_rest.push_str(&new);
@@ -907,21 +951,34 @@ impl World {
         pids.filter(|pid| *pid != self.shell_process.id())
             .filter(|pid| {
                 fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environ| {
-                    environ.split(|&byte| byte == 0).any(|entry| entry == mark.as_bytes())
+                    environ
+                        .split(|&byte| byte == 0)
+                        .any(|entry| entry == mark.as_bytes())
                 })
             })
-            .map(|pid| (pid, fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default()))
+            .map(|pid| {
+                (
+                    pid,
+                    fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default(),
+                )
+            })
             .collect()
     }
 
     /// The wrapper's descriptors, and its memory in kB.
     pub(crate) fn size_of_wrapper(&self) -> Outcome<(usize, u64)> {
         let pid = self.wrapper.ok_or("no wrapper")?.as_raw_nonzero();
-        let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).map_err(text)?.count();
+        let descriptors = fs::read_dir(format!("/proc/{pid}/fd"))
+            .map_err(text)?
+            .count();
         let status = fs::read_to_string(format!("/proc/{pid}/status")).map_err(text)?;
-        let memory = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next()?.parse().ok());
+        let memory = status.lines().find_map(|line| {
+            line.strip_prefix("VmRSS:")?
+                .split_whitespace()
+                .next()?
+                .parse()
+                .ok()
+        });
         Ok((descriptors, memory.ok_or("no VmRSS")?))
     }
 
@@ -932,7 +989,11 @@ impl World {
         for (at, what) in self.steps.iter().rev().take(60).rev() {
             let _ = writeln!(report, "  {:8.3} {what}", at.as_secs_f64());
         }
-        let _ = writeln!(report, "  {:8.3} (here)", self.began.elapsed().as_secs_f64());
+        let _ = writeln!(
+            report,
+            "  {:8.3} (here)",
+            self.began.elapsed().as_secs_f64()
+        );
         let _ = writeln!(
             report,
             "turn {:?}, dead {}, face {:?}, draft {:?}, loose {}, notice {}, state {} settled {}\nlast output: {}",
