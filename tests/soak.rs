@@ -18,12 +18,22 @@
 mod cli;
 #[path = "soak/emulator.rs"]
 mod emulator;
+#[path = "soak/holds.rs"]
+mod holds;
 #[path = "soak/matcher.rs"]
 mod matcher;
 #[path = "soak/play.rs"]
 mod play;
 #[path = "soak/roles.rs"]
 mod roles;
+#[path = "soak/stage.rs"]
+mod stage;
+#[path = "soak/stops.rs"]
+mod stops;
+#[path = "soak/told.rs"]
+mod told;
+#[path = "soak/turns.rs"]
+mod turns;
 #[path = "soak/wire.rs"]
 mod wire;
 #[path = "soak/world.rs"]
@@ -39,7 +49,8 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 
-use world::{Setup, Tally, World};
+use told::Tally;
+use world::{Setup, World};
 
 /// Sessions side by side.
 const LANES: u64 = 3;
