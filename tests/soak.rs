@@ -155,6 +155,7 @@ fn lane(seed: u64, lane: u64, over: &dyn Fn() -> bool, all: &Mutex<Tally>) -> Re
             cap_ms,
             max_retries: if rng.random_ratio(1, 4) { 2 } else { 100_000 },
             status_file: rng.random(),
+            hook: rng.random_ratio(1, 3),
             fault: None,
         };
         let steps = if rng.random_ratio(1, 6) {

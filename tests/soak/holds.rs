@@ -105,10 +105,52 @@ impl World {
         self.cli.dead = false;
         self.cli.says(&format!("❯ {message}"));
         self.state += 1;
+        self.run_hook("UserPromptSubmit", None);
         let line =
             serde_json::json!({"type": "user", "message": {"role": "user", "content": message}});
         self.write_line(line)?;
         self.write_session_file(true)
+    }
+
+    /// A hook's process has ended: with code 2 the CLI begins a turn by itself, and the draft stays.
+    pub(crate) fn on_hook_end(&mut self, id: u32, code: u32) -> Outcome {
+        let at = self.hooks.iter().position(|(hook, _)| *hook == id);
+        let (_, error) = self.hooks.remove(at.ok_or("a hook that nobody ran")?);
+        match (code, error) {
+            (0, _) => return Ok(()),
+            (2, Some(uuid)) => {
+                let dealt_with = self.resumed.contains(&uuid);
+                let stands = self.cli.turn == Turn::Failed(uuid.clone());
+                if dealt_with || (stands && self.cli.dead) {
+                    return Err(format!("[5] the hook resumed {uuid}, which was dealt with"));
+                }
+                if !stands || self.cli.face != Face::Prompt {
+                    if self.state > self.settled {
+                        self.tally.races += 1;
+                        self.step("(the hook's word crossed with a change)");
+                        return Ok(());
+                    }
+                    return Err(format!("[5] the hook resumed {uuid}, which does not stand"));
+                }
+                self.resumed.push(uuid);
+            }
+            (code, error) => return Err(format!("a hook of {error:?} ended with {code}")),
+        }
+        self.tally.woken += 1;
+        self.own_in_a_row += 1;
+        self.step("woken by the hook");
+        self.cli.says("● claude-retry: going on");
+        self.cli.turn = Turn::Busy;
+        self.run_hook("UserPromptSubmit", None);
+        let line = serde_json::json!({
+            "type": "user",
+            "origin": {"kind": "task-notification"},
+            "message": {"role": "user", "content": "go on"},
+        });
+        self.write_line(line)?;
+        self.write_session_file(true)?;
+        self.changed();
+        Ok(())
     }
 
     /// All that the CLI wrote is through, and all that is on its way to it was read.
@@ -168,6 +210,7 @@ impl World {
     /// Nothing stands any more: the bar is gone, the screen as if it had never been there, the input whole.
     pub(crate) fn calm(&mut self) -> Outcome {
         self.wait("the end of the wait", |world| !world.logged.open)?;
+        self.wait("the end of the hooks", |world| world.hooks.is_empty())?;
         if self.notice {
             return Err("the soak: a notice stands".into());
         }

@@ -103,7 +103,8 @@ impl World {
         }
         self.cli.says("● Welcome.");
         self.draw(true);
-        Ok(())
+        self.run_hook("SessionStart", None);
+        self.wait_for_hooks()
     }
 
     /// The CLI waits for its user, and nothing is wrong.
@@ -165,13 +166,24 @@ impl World {
         WORDS.choose(&mut self.rng).expect("some")
     }
 
+    /// Those that are told something in passing: the CLI takes longer for a turn than they do.
+    pub(crate) fn wait_for_hooks(&mut self) -> Outcome {
+        self.wait("the hooks that do not wait", |world| {
+            world.hooks.iter().all(|(_, error)| error.is_some())
+        })
+    }
+
+    pub(crate) fn erase(&mut self) -> Outcome {
+        self.type_unit(b"\x15", false, true)?;
+        self.wait("the empty draft", |world| world.cli.draft.is_empty())
+    }
+
     pub(crate) fn draft_and_erase(&mut self) -> Outcome {
         let words = self.words();
         self.step(format!("draft {words:?}, and erase it"));
         self.types(words)?;
         self.wait_a_little(100)?;
-        self.type_unit(b"\x15", false, true)?;
-        self.wait("the empty draft", |world| world.cli.draft.is_empty())
+        self.erase()
     }
 
     /// Pasted, read to its end, erased.
@@ -191,8 +203,7 @@ impl World {
             world.input_seen.ends_with(b"\x1b[201~") && !world.cli.draft.is_empty()
         })?;
         self.notice = false;
-        self.type_unit(b"\x15", false, true)?;
-        self.wait("the empty draft", |world| world.cli.draft.is_empty())
+        self.erase()
     }
 
     pub(crate) fn points(&mut self, most: u32) -> Outcome {

@@ -3,12 +3,12 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, ExitCode, exit};
+use std::process::{Child, Command, ExitCode, Stdio, exit};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
@@ -22,6 +22,8 @@ use crate::wire::{Frame, Peer, ask, tell};
 
 /// Names the part that this program is to be.
 pub(crate) const ROLE: &str = "SOAK_ROLE";
+/// Names the wrapper's program.
+pub(crate) const PROGRAM: &str = "SOAK_PROGRAM";
 /// Names the socket.
 pub(crate) const SOCKET: &str = "SOAK_SOCKET";
 
@@ -50,7 +52,7 @@ fn hello(socket: &Path, who: u8) -> io::Result<Peer> {
     Ok(peer)
 }
 
-/// A descriptor that gives SIGWINCH and SIGCONT, which are blocked.
+/// A descriptor that gives SIGWINCH, SIGCONT and SIGCHLD, which are blocked.
 fn signals() -> io::Result<File> {
     // SAFETY: the set is made before it is used; the descriptor is new and ours alone.
     #[expect(unsafe_code, reason = "there is no safe call for it")]
@@ -59,6 +61,7 @@ fn signals() -> io::Result<File> {
         libc::sigemptyset(&raw mut set);
         libc::sigaddset(&raw mut set, libc::SIGWINCH);
         libc::sigaddset(&raw mut set, libc::SIGCONT);
+        libc::sigaddset(&raw mut set, libc::SIGCHLD);
         libc::sigprocmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut());
         let fd = libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK);
         if fd < 0 {
@@ -103,6 +106,7 @@ fn cli(socket: &Path) -> io::Result<()> {
     let mut peer = hello(socket, b'c')?;
     let mut to_do: std::collections::VecDeque<Frame> = std::collections::VecDeque::new();
     let mut written = 0;
+    let mut hooks: Vec<(u32, Child)> = Vec::new();
     loop {
         // What is to be done, in order, as far as the terminal takes it.
         while let Some(frame) = to_do.front() {
@@ -125,6 +129,7 @@ fn cli(socket: &Path) -> io::Result<()> {
                 }
                 ask::STOP if frame.body == [1] => kill_current_process_group(Signal::TSTP)?,
                 ask::STOP => kill_process(getpid(), Signal::STOP)?,
+                ask::HOOK => hooks.push((frame.number(0), run_hook(&frame.body[4..])?)),
                 ask::EXIT => leave(i32::from(frame.body[0])),
                 ask::DIE => {
                     let number = i32::from(frame.body[0]);
@@ -172,13 +177,38 @@ fn cli(socket: &Path) -> io::Result<()> {
         let mut info = [0; size_of::<libc::signalfd_siginfo>()];
         while signals.read(&mut info).is_ok_and(|n| n == info.len()) {
             let number = u32::from_ne_bytes(info[..4].try_into().expect("four bytes"));
-            if i32::try_from(number) == Ok(libc::SIGWINCH) {
-                peer.send(&Frame::new(tell::WINCH, size_of_terminal()));
-            } else {
-                peer.send(&Frame::new(tell::CONTINUED, []));
+            match i32::try_from(number) {
+                Ok(libc::SIGWINCH) => peer.send(&Frame::new(tell::WINCH, size_of_terminal())),
+                Ok(libc::SIGCONT) => peer.send(&Frame::new(tell::CONTINUED, [])),
+                _ => hooks.retain_mut(|(id, hook)| match hook.try_wait() {
+                    Ok(Some(status)) => {
+                        let code = status.code().unwrap_or(-1);
+                        let body = [id.to_le_bytes(), code.to_le_bytes()].concat();
+                        peer.send(&Frame::new(tell::HOOK, body));
+                        false
+                    }
+                    _ => true,
+                }),
             }
         }
     }
+}
+
+/// Our hook, as the CLI runs it.
+fn run_hook(event: &[u8]) -> io::Result<Child> {
+    let program = std::env::var_os(PROGRAM).unwrap_or_default();
+    let mut hook = Command::new(program)
+        .args(["ctl", "hook", "run", "--wrapped"])
+        .env("CLAUDE_PID", std::process::id().to_string())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn()?;
+    if let Some(mut stdin) = hook.stdin.take() {
+        stdin.write_all(event)?;
+    }
+    Ok(hook)
 }
 
 #[expect(

@@ -56,6 +56,7 @@ impl World {
             .arg(env!("CARGO_BIN_EXE_claude-retry"))
             .env_clear()
             .env("SOAK", &mark)
+            .env(roles::PROGRAM, env!("CARGO_BIN_EXE_claude-retry"))
             .env(roles::ROLE, "shell")
             .env(roles::SOCKET, &socket)
             .env("PATH", "/usr/bin:/bin")
@@ -166,6 +167,8 @@ impl World {
             modes_before: TermMode::default(),
             shell_words: 0,
             before: (0, 0),
+            hooks: Vec::new(),
+            hooks_run: 0,
             setup,
             home,
         };

@@ -27,6 +27,7 @@ pub(crate) struct Tally {
     pub(crate) sessions: u32,
     pub(crate) errors: u32,
     pub(crate) resumes: u32,
+    pub(crate) woken: u32,
     pub(crate) cancels: u32,
     pub(crate) gave_up: u32,
     pub(crate) stops: u32,
@@ -44,6 +45,7 @@ impl Tally {
         self.sessions += 1;
         self.errors += other.errors;
         self.resumes += other.resumes;
+        self.woken += other.woken;
         self.cancels += other.cancels;
         self.gave_up += other.gave_up;
         self.stops += other.stops;

@@ -34,6 +34,7 @@ impl World {
         self.asks()?;
         loop {
             self.works()?;
+            self.wait_for_hooks()?;
             match self.rng.random_range(0..20) {
                 0..12 => {
                     self.fails()?;
@@ -44,23 +45,27 @@ impl World {
                 12 | 13 => {
                     let error = *PERMANENT.choose(&mut self.rng).expect("some");
                     self.step(format!("fails for good: {error}"));
-                    self.error_line(error, 400)?;
+                    let uuid = self.error_line(error, 400)?;
                     self.turn_over(&format!("● {error}"))?;
-                    return self.nothing_happens();
+                    self.run_hook("StopFailure", Some((uuid, error)));
+                    self.nothing_happens()?;
+                    return self.erase();
                 }
                 14 | 15 => {
                     self.step("an answer that quotes an error");
                     self.answer_line(THROTTLE)?;
                     self.turn_over(&format!("● {THROTTLE}"))?;
+                    self.run_hook("Stop", None);
                     self.nothing_happens()?;
-                    return Ok(());
+                    return self.erase();
                 }
                 _ => {
                     self.step("answers");
                     self.answer_line("All done.")?;
                     self.turn_over("● All done.")?;
+                    self.run_hook("Stop", None);
                     self.own_in_a_row = 0;
-                    return Ok(());
+                    return self.erase();
                 }
             }
         }
@@ -87,6 +92,16 @@ impl World {
             self.wait("the resume to be noticed", |world| {
                 world.logged.resumed > resumed || !world.logged.open
             })?;
+        }
+        if !self.cli.draft.is_empty() {
+            if self.chance(2) {
+                self.erase()?;
+            }
+        } else if self.chance(6) {
+            let words = self.words();
+            self.step(format!("draft {words:?} while the turn runs"));
+            self.types(words)?;
+            self.wait("the draft", |world| world.cli.draft == words)?;
         }
         if self.chance(4) {
             let text = ["Let me look.", "Reading the files 漢字.", "I see."];
@@ -143,13 +158,14 @@ impl World {
         }
         self.write_session_file(false)?;
         self.cli.says(&format!("● {words}"));
-        self.cli.turn = Turn::Failed(uuid);
+        self.cli.turn = Turn::Failed(uuid.clone());
         self.changed();
         if late {
             self.wait_a_little(400)?;
-            let uuid = self.error_line(words, status)?;
-            self.cli.turn = Turn::Failed(uuid);
+            uuid = self.error_line(words, status)?;
+            self.cli.turn = Turn::Failed(uuid.clone());
         }
+        self.run_hook("StopFailure", Some((uuid, words)));
         Ok(())
     }
 
@@ -160,7 +176,13 @@ impl World {
     /// What is done while the error stands. True if a turn runs then.
     pub(crate) fn failed(&mut self) -> Outcome<bool> {
         let (_, gave_up) = self.before;
-        self.while_it_stands()?;
+        if self.cli.draft.is_empty() {
+            self.while_it_stands()?;
+        } else if !self.setup.hook {
+            self.step("the draft stays for a while");
+            self.wait_a_little(1500)?;
+            self.erase()?;
+        }
         if !self.is_failed() {
             return Ok(true);
         }
@@ -187,14 +209,14 @@ impl World {
     /// The error is dealt with: nothing more comes of it, and the user takes the notice off.
     pub(crate) fn leaves_it(&mut self) -> Outcome<bool> {
         self.wait_a_little(600)?;
+        self.erase()?;
         if self.chance(2) {
             self.asks()?;
             return Ok(true);
         }
         self.types("x")?;
         self.wait("the key", |world| !world.cli.draft.is_empty())?;
-        self.type_unit(b"\x15", false, true)?;
-        self.wait("the empty draft", |world| world.cli.draft.is_empty())?;
+        self.erase()?;
         Ok(false)
     }
 

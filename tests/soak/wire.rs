@@ -22,6 +22,8 @@ pub(crate) mod tell {
     pub(crate) const WINCH: u8 = b'W';
     /// SIGCONT.
     pub(crate) const CONTINUED: u8 = b'C';
+    /// A hook's process has ended: its number, then its code.
+    pub(crate) const HOOK: u8 = b'O';
     /// The job has started, with its process id.
     pub(crate) const STARTED: u8 = b'S';
     /// The job has stopped, with the terminal's attributes.
@@ -42,6 +44,8 @@ pub(crate) mod ask {
     pub(crate) const EXIT: u8 = b'X';
     /// Die by this signal.
     pub(crate) const DIE: u8 = b'K';
+    /// Run our hook: its number, then what is told to it.
+    pub(crate) const HOOK: u8 = b'O';
     /// Start the job in the foreground.
     pub(crate) const RUN: u8 = b'R';
     /// Continue it in the foreground.

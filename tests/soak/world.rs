@@ -43,6 +43,8 @@ pub(crate) struct Setup {
     pub(crate) cap_ms: u32,
     pub(crate) max_retries: u32,
     pub(crate) status_file: bool,
+    /// The CLI runs our hook.
+    pub(crate) hook: bool,
     /// A fault to be injected, where the wrapper has a seam for it: it must go on as a pipe.
     pub(crate) fault: Option<&'static str>,
 }
@@ -116,6 +118,9 @@ pub(crate) struct World {
     pub(crate) shell_words: u32,
     /// The waits and the giving up that the log had when the turn failed.
     pub(crate) before: (u32, u32),
+    /// The processes of our hook that run, and of which error each is.
+    pub(crate) hooks: Vec<(u32, Option<String>)>,
+    pub(crate) hooks_run: u32,
 }
 
 pub(crate) fn text<E: std::fmt::Display>(error: E) -> String {
@@ -304,6 +309,7 @@ impl World {
             }
             tell::WINCH => self.told_size = size(0),
             tell::CONTINUED => self.continued += 1,
+            tell::HOOK => self.on_hook_end(frame.number(0), frame.number(4))?,
             _ => {}
         }
         Ok(())
@@ -373,15 +379,8 @@ impl World {
         line["sessionId"] = self.session.clone().into();
         line["isSidechain"] = false.into();
         line["timestamp"] = format!("{:.3}", jiff::Timestamp::now()).into();
-        let proj = self.home.join("proj");
-        let folder: String = proj
-            .to_string_lossy()
-            .chars()
-            .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
-            .collect();
-        let folder = self.home.join("projects").join(folder);
-        fs::create_dir_all(&folder).map_err(text)?;
-        let file = folder.join(format!("{}.jsonl", self.session));
+        let file = self.transcript();
+        fs::create_dir_all(file.parent().unwrap_or(&self.home)).map_err(text)?;
         let mut file = File::options()
             .append(true)
             .create(true)
@@ -389,6 +388,35 @@ impl World {
             .map_err(text)?;
         std::io::Write::write_all(&mut file, format!("{line}\n").as_bytes()).map_err(text)?;
         Ok(uuid)
+    }
+
+    /// The CLI runs our hook, where it does; `failed` is the error that it is told of.
+    pub(crate) fn run_hook(&mut self, event: &str, failed: Option<(String, &str)>) {
+        if !self.setup.hook {
+            return;
+        }
+        self.hooks_run += 1;
+        let id = self.hooks_run;
+        let told = serde_json::json!({
+            "hook_event_name": event,
+            "session_id": self.session,
+            "transcript_path": self.transcript(),
+            "last_assistant_message": failed.as_ref().map(|(_, words)| *words),
+        });
+        let body = [&id.to_le_bytes()[..], told.to_string().as_bytes()].concat();
+        self.hooks.push((id, failed.map(|(uuid, _)| uuid)));
+        self.tell_cli(ask::HOOK, &body);
+    }
+
+    fn transcript(&self) -> PathBuf {
+        let proj = self.home.join("proj");
+        let folder: String = proj
+            .to_string_lossy()
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+            .collect();
+        let folder = self.home.join("projects").join(folder);
+        folder.join(format!("{}.jsonl", self.session))
     }
 
     pub(crate) fn write_session_file(&mut self, busy: bool) -> Outcome {
