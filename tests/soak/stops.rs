@@ -40,10 +40,9 @@ impl World {
         }
         self.wait("the stop", |world| world.stopped.is_some())?;
         let attributes = self.stopped.take();
-        let words = b"\n[1]+  Stopped\n$ ";
-        self.tell_shell(ask::WRITE, words);
         // Who is stopped by STOP can put nothing right.
         if way != 4 {
+            self.tell_shell(ask::WRITE, b"\n[1]+  Stopped\n$ ");
             self.attributes_are_back(attributes.as_deref())?;
             self.wait_for_the_shell("a stop")?;
             self.modes_are_back("stopped")?;
@@ -80,10 +79,13 @@ impl World {
         {
             return Err(format!("[6] after a stop and fg: {difference}"));
         }
-        // What is on the terminal is other programs' too: it begins anew.
-        self.write(b"\x1bc");
-        let enter = self.cli.enter();
-        self.write(&enter);
+        // What is on the terminal is other programs' too: it begins anew. After a STOP nobody has written, and
+        // what the terminal keeps out of sight (a stack of flags) is still to be right at the end.
+        if way != 4 {
+            self.write(b"\x1bc");
+            let enter = self.cli.enter();
+            self.write(&enter);
+        }
         self.redraw_at_size();
         self.begin_anew()
     }
