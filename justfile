@@ -39,6 +39,10 @@ ci:
 streams:
     CLAUDE_RETRY_STREAMS=200000 cargo test --release --test compositor
 
+# Ten minutes of a CLI that draws, fails, is resized and stopped, with every invariant checked; `just soak 60s` for less.
+soak length="10m":
+    CLAUDE_RETRY_SOAK={{length}} cargo test --release --test soak
+
 # Each fuzz target for so many seconds, from seeds made of the recordings; targets may be named behind.
 fuzz seconds="60" *targets:
     scripts/fuzz {{seconds}} {{targets}}

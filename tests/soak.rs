@@ -122,7 +122,7 @@ fn soak() -> Result<(), Failed> {
         }
     }
     let tally = tally.lock().expect("no lane panics with it").clone();
-    eprintln!("{tally:#?}");
+    eprintln!("{tally}");
     if findings.is_empty() {
         return Ok(());
     }

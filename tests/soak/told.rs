@@ -39,6 +39,30 @@ pub(crate) struct Tally {
     pub(crate) input: u64,
 }
 
+impl std::fmt::Display for Tally {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{} sessions: {} errors, {} resumed by typing and {} by the hook, {} cancelled, {} given up; \
+             {} stops, {} resizes, {} kB of output, {} kB of input; the terminals compared {} times, \
+             {} of them after a bar; {} times the message crossed with a change",
+            self.sessions,
+            self.errors,
+            self.resumes,
+            self.woken,
+            self.cancels,
+            self.gave_up,
+            self.stops,
+            self.resizes,
+            self.output / 1000,
+            self.input / 1000,
+            self.comparisons,
+            self.with_bar,
+            self.races
+        )
+    }
+}
+
 impl Tally {
     /// Counts another session in.
     pub(crate) fn add(&mut self, other: &Self) {
