@@ -146,11 +146,9 @@ fn lane(seed: u64, lane: u64, over: &dyn Fn() -> bool, all: &Mutex<Tally>) -> Re
             full: rng.random(),
             synchronized: rng.random(),
             titles: rng.random(),
-            bar: [
-                "auto", "auto", "auto", "auto", "auto", "auto", "title", "off",
-            ]
-            .choose(&mut rng)
-            .expect("some"),
+            bar: ["auto", "auto", "auto", "auto", "title", "title", "off"]
+                .choose(&mut rng)
+                .expect("some"),
             base_ms,
             cap_ms,
             max_retries: if rng.random_ratio(1, 4) { 2 } else { 100_000 },

@@ -303,9 +303,8 @@ impl Cli {
                 0x1b => return Input::Escape,
                 _ => {}
             },
-            Input::Ss3 => {}
             Input::Mouse(missing) if missing > 1 => return Input::Mouse(missing - 1),
-            Input::Mouse(_) => {}
+            Input::Ss3 | Input::Mouse(_) => {}
             Input::Csi(mut sequence) => {
                 sequence.push(byte);
                 if !(0x40..=0x7e).contains(&byte) {

@@ -126,13 +126,22 @@ impl World {
                 self.cli.end_of_escape();
                 Ok(())
             }
-            5 => self.flood(),
+            5 => {
+                self.flood();
+                Ok(())
+            }
             6 => self.stalled_flood(),
-            7 => self.change_modes(),
+            7 => {
+                self.change_modes();
+                Ok(())
+            }
             8 => self.resizes(),
             9 => self.stop_and_go(),
             10 => self.dialog(),
-            11 => self.odd_output(),
+            11 => {
+                self.odd_output();
+                Ok(())
+            }
             12 => {
                 self.step("controls at the empty prompt");
                 for key in [&b"\x03"[..], b"\r", b"\x15", b"\x05"] {
@@ -228,19 +237,18 @@ impl World {
             .collect()
     }
 
-    pub(crate) fn flood(&mut self) -> Outcome {
+    pub(crate) fn flood(&mut self) {
         let count = self.rng.random_range(10..2000);
         self.step(format!("flood of {count} lines"));
         let lines = self.lines(count);
         self.print(&lines);
-        Ok(())
     }
 
     pub(crate) fn print(&mut self, lines: &[String]) {
         if self.cli.full {
             let text: String = lines
                 .iter()
-                .map(|line| format!("\x1b[1;1H{line}\x1b[K\r\n"))
+                .flat_map(|line| ["\x1b[1;1H", line, "\x1b[K\r\n"])
                 .collect();
             self.write(text.as_bytes());
             let forget = self.cli.forget();
@@ -267,7 +275,7 @@ impl World {
         came
     }
 
-    pub(crate) fn change_modes(&mut self) -> Outcome {
+    pub(crate) fn change_modes(&mut self) {
         let mode = *MODES.choose(&mut self.rng).expect("some");
         self.step(format!("mode {:?}", mode.0));
         if let Some(at) = self.cli.modes.iter().position(|(set, _)| *set == mode.0) {
@@ -278,11 +286,10 @@ impl World {
             self.write(mode.0.as_bytes());
         }
         self.draw(false);
-        Ok(())
     }
 
     /// Sequences of all kinds between two whole frames.
-    pub(crate) fn odd_output(&mut self) -> Outcome {
+    pub(crate) fn odd_output(&mut self) {
         self.step("odd output");
         let odd: [&[u8]; 12] = [
             b"\x1b7\x1b[5;5Hsaved\x1b8",
@@ -305,7 +312,6 @@ impl World {
         let forget = self.cli.forget();
         self.write(&forget);
         self.draw(true);
-        Ok(())
     }
 
     /// Twenty sizes in a burst; the CLI draws anew when it has the last one.
@@ -353,7 +359,8 @@ impl World {
         self.step("a dialog");
         self.cli.face = Face::Dialog;
         self.changed();
-        self.wait_a_little(300)?;
+        self.barrier()?;
+        self.wait_a_little(900)?;
         self.cli.face = Face::Prompt;
         self.changed();
         Ok(())

@@ -81,7 +81,7 @@ fn size_of_terminal() -> Vec<u8> {
 
 /// Reads what there is, and tells it.
 fn read_all(peer: &mut Peer) -> io::Result<()> {
-    let mut buffer = [0; 65536];
+    let mut buffer = vec![0; 65536];
     loop {
         match rustix::io::read(io::stdin(), &mut buffer) {
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),

@@ -173,9 +173,10 @@ impl World {
             home,
         };
         // Old text, with the cursor anywhere.
-        let mut old: String = (0..world.setup.rows + 3)
-            .map(|n| format!("old {n} \x1b[31mtext\x1b[m\r\n"))
-            .collect();
+        let mut old = String::new();
+        for n in 0..world.setup.rows + 3 {
+            let _ = write!(old, "old {n} \x1b[31mtext\x1b[m\r\n");
+        }
         let row = world.rng.random_range(1..=world.setup.rows);
         let _ = write!(old, "\x1b[{row};1H\x1b[J$ claude\r\n");
         world.wrote.extend_from_slice(old.as_bytes());
@@ -198,12 +199,12 @@ impl World {
     }
 }
 
-pub(crate) fn winsize([ws_row, ws_col, ws_xpixel, ws_ypixel]: [u16; 4]) -> Winsize {
+pub(crate) fn winsize(size: [u16; 4]) -> Winsize {
     Winsize {
-        ws_row,
-        ws_col,
-        ws_xpixel,
-        ws_ypixel,
+        ws_row: size[0],
+        ws_col: size[1],
+        ws_xpixel: size[2],
+        ws_ypixel: size[3],
     }
 }
 

@@ -102,6 +102,8 @@ impl World {
             self.step(format!("draft {words:?} while the turn runs"));
             self.types(words)?;
             self.wait("the draft", |world| world.cli.draft == words)?;
+            // From here on there is no excuse.
+            self.barrier()?;
         }
         if self.chance(4) {
             let text = ["Let me look.", "Reading the files 漢字.", "I see."];
@@ -180,7 +182,8 @@ impl World {
             self.while_it_stands()?;
         } else if !self.setup.hook {
             self.step("the draft stays for a while");
-            self.wait_a_little(1500)?;
+            self.barrier()?;
+            self.wait_a_little(2500)?;
             self.erase()?;
         }
         if !self.is_failed() {
@@ -275,9 +278,18 @@ impl World {
                 self.step("paste meanwhile");
                 self.paste_meanwhile()
             }
-            10 => self.flood(),
-            11 => self.odd_output(),
-            12 => self.change_modes(),
+            10 => {
+                self.flood();
+                Ok(())
+            }
+            11 => {
+                self.odd_output();
+                Ok(())
+            }
+            12 => {
+                self.change_modes();
+                Ok(())
+            }
             13 => {
                 self.step("arrows meanwhile");
                 for _ in 0..self.rng.random_range(1..5) {

@@ -130,7 +130,7 @@ impl Peer {
 
     /// Takes what has come, and gives the frames that are whole.
     pub(crate) fn receive(&mut self) -> Vec<Frame> {
-        let mut buffer = [0; 65536];
+        let mut buffer = vec![0; 65536];
         while !self.closed {
             match self.socket.read(&mut buffer) {
                 Ok(0) => self.closed = true,

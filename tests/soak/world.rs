@@ -219,7 +219,7 @@ impl World {
     }
 
     pub(crate) fn pump_terminal(&mut self) -> Outcome {
-        let mut buffer = [0; 65536];
+        let mut buffer = vec![0; 65536];
         loop {
             let Some(master) = &self.master else {
                 return Ok(());
@@ -235,9 +235,8 @@ impl World {
                 return Ok(());
             }
             match rustix::io::read(master, &mut buffer) {
-                Ok(0) | Err(rustix::io::Errno::AGAIN) => return Ok(()),
-                // Nobody has it open for a moment.
-                Err(rustix::io::Errno::IO) => return Ok(()),
+                // EIO: nobody has it open for a moment.
+                Ok(0) | Err(rustix::io::Errno::AGAIN | rustix::io::Errno::IO) => return Ok(()),
                 Ok(n) => self.on_output(&buffer[..n])?,
                 Err(error) => return Err(format!("reading the terminal: {error}")),
             }
