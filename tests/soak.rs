@@ -18,6 +18,8 @@
 mod cli;
 #[path = "soak/emulator.rs"]
 mod emulator;
+#[path = "soak/faults.rs"]
+mod faults;
 #[path = "soak/holds.rs"]
 mod holds;
 #[path = "soak/matcher.rs"]
@@ -154,7 +156,11 @@ fn lane(seed: u64, lane: u64, over: &dyn Fn() -> bool, all: &Mutex<Tally>) -> Re
             max_retries: if rng.random_ratio(1, 4) { 2 } else { 100_000 },
             status_file: rng.random(),
             hook: rng.random_ratio(1, 3),
-            fault: None,
+            fault: [&faults::AT_REST[..], &faults::AT_AN_ERROR]
+                .concat()
+                .choose(&mut rng)
+                .copied()
+                .filter(|_| rng.random_ratio(1, 5)),
         };
         let steps = if rng.random_ratio(1, 6) {
             200

@@ -34,6 +34,7 @@ impl World {
         }
         let log_path = home.join("log");
         fs::write(&log_path, "").map_err(text)?;
+        let _ = fs::remove_file(home.join("fault"));
         let socket = home.join("socket");
         let _ = fs::remove_file(&socket);
         let listener = UnixListener::bind(&socket).map_err(text)?;
@@ -88,7 +89,10 @@ impl World {
             .stdout(slave.try_clone().map_err(text)?)
             .stderr(Stdio::inherit());
         if let Some(fault) = setup.fault {
-            command.env("CLAUDE_RETRY_FAULT", fault);
+            command.env(
+                "CLAUDE_RETRY_FAULT",
+                format!("{fault}:1:{}", home.join("fault").display()),
+            );
         }
         let take_terminal = || {
             setsid()?;
@@ -169,6 +173,7 @@ impl World {
             before: (0, 0),
             hooks: Vec::new(),
             hooks_run: 0,
+            piped: false,
             setup,
             home,
         };

@@ -30,6 +30,7 @@ pub(crate) struct Tally {
     pub(crate) woken: u32,
     pub(crate) cancels: u32,
     pub(crate) gave_up: u32,
+    pub(crate) pipes: u32,
     pub(crate) stops: u32,
     pub(crate) resizes: u32,
     pub(crate) comparisons: u32,
@@ -43,10 +44,11 @@ impl std::fmt::Display for Tally {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "{} sessions: {} errors, {} resumed by typing and {} by the hook, {} cancelled, {} given up; \
+            "{} sessions, {} of them as a pipe after a fault: {} errors, {} resumed by typing and {} by the hook, {} cancelled, {} given up; \
              {} stops, {} resizes, {} kB of output, {} kB of input; the terminals compared {} times, \
              {} of them after a bar; {} times the message crossed with a change",
             self.sessions,
+            self.pipes,
             self.errors,
             self.resumes,
             self.woken,
@@ -72,6 +74,7 @@ impl Tally {
         self.woken += other.woken;
         self.cancels += other.cancels;
         self.gave_up += other.gave_up;
+        self.pipes += other.pipes;
         self.stops += other.stops;
         self.resizes += other.resizes;
         self.comparisons += other.comparisons;
@@ -120,7 +123,11 @@ impl World {
                     logged.open = false;
                     self.notice = true;
                 }
-                "failed" => logged.failed = Some(record["error"].to_string()),
+                "failed" => {
+                    logged.failed = Some(record["error"].to_string());
+                    logged.open = false;
+                    self.notice = false;
+                }
                 _ => {}
             }
         }

@@ -148,7 +148,9 @@ impl World {
 
     /// The turn fails in a transient error.
     pub(crate) fn fails(&mut self) -> Outcome {
-        self.loosen()?;
+        if !self.piped {
+            self.loosen()?;
+        }
         self.before = (self.logged.waiting, self.logged.gave_up);
         self.tally.errors += 1;
         let (words, status) = *TRANSIENT.choose(&mut self.rng).expect("some");
@@ -178,6 +180,10 @@ impl World {
     /// What is done while the error stands. True if a turn runs then.
     pub(crate) fn failed(&mut self) -> Outcome<bool> {
         let (_, gave_up) = self.before;
+        if self.piped {
+            self.stays_failed()?;
+            return self.leaves_it();
+        }
         if self.cli.draft.is_empty() {
             self.while_it_stands()?;
         } else if !self.setup.hook {

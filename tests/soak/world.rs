@@ -121,6 +121,8 @@ pub(crate) struct World {
     /// The processes of our hook that run, and of which error each is.
     pub(crate) hooks: Vec<(u32, Option<String>)>,
     pub(crate) hooks_run: u32,
+    /// The supervisor has failed: the wrapper is a pipe.
+    pub(crate) piped: bool,
 }
 
 pub(crate) fn text<E: std::fmt::Display>(error: E) -> String {
