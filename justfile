@@ -51,6 +51,10 @@ bench-core *names:
 deny:
     cargo deny --locked check
 
+# Ten minutes of a CLI that draws, fails, is resized and stopped, with every invariant checked; `just soak 60s` for less.
+soak length="10m":
+    CLAUDE_RETRY_SOAK={{length}} cargo test --release --test soak
+
 # Each fuzz target for so many seconds, from seeds made of the recordings; targets may be named behind.
 fuzz seconds="60" *targets:
     scripts/fuzz {{seconds}} {{targets}}

@@ -4,9 +4,8 @@
     reason = "deadlines of waits on the outside"
 )]
 
-#[path = "compositor/oracle.rs"]
-#[expect(dead_code, reason = "each test file uses its part")]
-mod oracle;
+#[path = "support/emulator.rs"]
+mod emulator;
 #[path = "support/pty.rs"]
 mod pty;
 
@@ -14,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
 
 use alacritty_terminal::term::TermMode;
-use oracle::Emulator;
+use emulator::Emulator;
 use pty::{CLAUDE_RETRY, Idle, SIZE, Terminal, bare, script, wrapped};
 use rustix::fs::{OFlags, fcntl_getfl};
 use rustix::process::Signal;
