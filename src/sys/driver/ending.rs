@@ -27,10 +27,9 @@ impl Look {
 }
 
 impl Driver {
-    /// A read has told it.
+    /// A read has told it. What is on its way to the child stays: it may be there all the same.
     pub(super) fn on_child_eof(&mut self) {
         self.child_eof = true;
-        self.to_child.clear();
         self.eof_look.get_or_insert(Look::after(FIRST));
     }
 
