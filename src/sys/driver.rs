@@ -355,10 +355,19 @@ impl Driver {
         let write_child = !self.child_eof && !self.to_child.is_empty();
         let read_child = !self.child_eof && !self.to_tty.is_full();
         let read_tty = !self.background && !self.tty_deaf && !self.to_child.is_full();
+        // One timer for both: each costs a call of the kernel.
+        let (wake_at, idle) = match (at, behind.then(|| self.wrote + PAUSE)) {
+            (Some(at), Some(pause)) => (Some(at.min(pause)), pause < at),
+            (at, pause) => (at.or(pause), at.is_none()),
+        };
         let time = async {
-            match at {
-                Some(at) => tokio::time::sleep_until(at.into()).await,
-                None => std::future::pending().await,
+            let Some(at) = wake_at else {
+                return std::future::pending().await;
+            };
+            tokio::time::sleep_until(at.into()).await;
+            if idle {
+                // Has the runtime ask the kernel first what else there is.
+                tokio::task::yield_now().await;
             }
         };
         let hooks = async {
@@ -366,13 +375,6 @@ impl Driver {
                 Some(companion) => companion.next().await,
                 None => std::future::pending().await,
             }
-        };
-        // What has been written is read when nothing came for a moment: within a frame every
-        // microsecond delays the next piece.
-        let pause = async {
-            tokio::time::sleep_until((self.wrote + PAUSE).into()).await;
-            // Has the runtime ask the kernel first what else there is.
-            tokio::task::yield_now().await;
         };
         let eager = self.reads < READS_IN_A_ROW;
         let readable = || readable((&self.pty, read_child), (&self.tty, read_tty));
@@ -382,10 +384,9 @@ impl Driver {
             got = self.signals.next() => Ok(Ready::Signal(got)),
             ok = self.tty.writable(), if write_tty => ok.map(|()| Ready::TtyWritable),
             open = self.pty.writable(), if write_child => open.map(Ready::ChildWritable),
-            () = time => Ok(Ready::Time),
+            () = time => Ok(if idle { Ready::Idle } else { Ready::Time }),
             heard = hooks => Ok(Ready::Hook(heard)),
             ready = readable(), if !eager => ready,
-            () = pause, if behind => Ok(Ready::Idle),
         }
     }
 

@@ -6,6 +6,7 @@ mod clock;
 mod companion;
 mod debug_file;
 mod driver;
+mod duplex;
 pub mod guarded;
 mod hook;
 mod ids;

@@ -5,8 +5,7 @@
 //! why an exec failed.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
@@ -20,11 +19,9 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{
     LocalModes, OptionalActions, Termios, Winsize, tcgetattr, tcgetpgrp, tcsetattr, tcsetwinsize,
 };
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 
+use super::duplex::Duplex;
 use super::monitor::{Change, Monitor};
-use super::tty::watch;
 use crate::supervisor::session::{ExitKind, PtyState};
 
 /// A pair that no child is on yet.
@@ -106,7 +103,7 @@ pub(super) struct Spawned {
 /// The pty with its child, watched by the runtime.
 #[derive(Debug)]
 pub(super) struct Pty {
-    master: AsyncFd<File>,
+    master: Duplex,
     /// The leader of the session; it stops and ends as the child does.
     leader: Pid,
     child: Pid,
@@ -123,7 +120,7 @@ impl Pty {
             child,
         } = spawned;
         Ok(Self {
-            master: watch(master)?,
+            master: Duplex::new(master)?,
             leader,
             child,
             ended: None,
@@ -141,29 +138,26 @@ impl Pty {
     }
 
     pub(super) async fn readable(&self) -> io::Result<()> {
-        self.master.readable().await.map(drop)
+        self.master.readable().await
     }
 
     /// Waits until the child's side takes input; false when that is closed for good. A write does not
     /// tell: with its buffer full, Linux says "not now" for ever.
     pub(super) async fn writable(&self) -> io::Result<bool> {
-        let guard = self.master.writable().await?;
-        Ok(!guard.ready().is_write_closed())
+        self.master.writable().await
     }
 
     /// One read. 0 when nobody has the child's side open any more, which Linux calls `EIO`.
     pub(super) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = |mut fd: &File| match fd.read(buffer) {
+        match self.master.read(buffer) {
             Err(error) if error.raw_os_error() == Some(libc::EIO) => Ok(0),
             other => other,
-        };
-        self.master.try_io(Interest::READABLE, read)
+        }
     }
 
     /// One write; `WouldBlock` when the child reads too little.
-    pub(super) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.master
-            .try_io(Interest::WRITABLE, |mut fd| fd.write(bytes))
+    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.master.write(bytes)
     }
 
     /// The child learns it by SIGWINCH, which the kernel sends.

@@ -1,8 +1,7 @@
 //! The user's terminal.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
@@ -12,9 +11,8 @@ use rustix::fs::{Mode, OFlags, fstat, open as open_file};
 use rustix::termios::{
     OptionalActions, Termios, Winsize, tcgetattr, tcgetpgrp, tcgetwinsize, tcsetattr, ttyname,
 };
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 
+use super::duplex::Duplex;
 use super::ids::{group_of, is_controlling, led_by};
 use crate::term::Size;
 
@@ -92,25 +90,18 @@ fn raw(before: &Termios) -> Termios {
     raw
 }
 
-/// Has the current runtime watch a descriptor.
-pub(super) fn watch(fd: OwnedFd) -> io::Result<AsyncFd<File>> {
-    // SAFETY: the descriptor is owned, so it stays open until the `AsyncFd` drops it, and a `File`
-    // always gives the same number.
-    #[expect(unsafe_code, reason = "the safe constructors are deprecated")]
-    let watched = unsafe { AsyncFd::register(File::from(fd)) };
-    Ok(watched?)
-}
-
 /// The terminal, watched by the runtime. Leaves raw mode when dropped.
 #[derive(Debug)]
 pub(super) struct Tty {
-    fd: AsyncFd<File>,
+    fd: Duplex,
 }
 
 impl Tty {
     /// Registers the descriptor with the current runtime.
     pub(super) fn new(fd: OwnedFd) -> io::Result<Self> {
-        Ok(Self { fd: watch(fd)? })
+        Ok(Self {
+            fd: Duplex::new(fd)?,
+        })
     }
 
     /// Raw mode on; what was before is kept for [`leave_raw`]. In the background this stops us until
@@ -153,7 +144,7 @@ impl Tty {
     }
 
     pub(super) async fn readable(&self) -> io::Result<()> {
-        self.fd.readable().await.map(drop)
+        self.fd.readable().await
     }
 
     pub(super) async fn writable(&self) -> io::Result<()> {
@@ -162,12 +153,12 @@ impl Tty {
 
     /// One read; `WouldBlock` when there is nothing.
     pub(super) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.fd.try_io(Interest::READABLE, |mut fd| fd.read(buffer))
+        self.fd.read(buffer)
     }
 
     /// One write; `WouldBlock` when the terminal takes nothing.
-    pub(super) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.fd.try_io(Interest::WRITABLE, |mut fd| fd.write(bytes))
+    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.fd.write(bytes)
     }
 }
 

@@ -18,6 +18,8 @@ use crate::config::BarMode;
 /// So many bytes of the child's at the most may be on the terminal before the shadow has been told of them:
 /// some frames of a large screen.
 const BACKLOG: usize = 256 * 1024;
+/// So many may wait for whoever asks next, a fraction of a millisecond's work.
+const BEHIND: usize = 8 * 1024;
 /// The shadow is told of so many at a time where something else may come meanwhile, a key for instance: some
 /// ten microseconds.
 const SLICE: usize = 2048;
@@ -129,9 +131,9 @@ impl Compositor {
         tty.extend_from_slice(bytes);
     }
 
-    /// Has the shadow yet to be told of something that is on the terminal?
+    /// Has the shadow yet to be told of so much that is on the terminal that whoever asks next would have to wait?
     pub fn is_behind(&self) -> bool {
-        self.backlog.len() > 0
+        self.backlog.len() >= BEHIND
     }
 
     /// Tells the shadow a little of that. To be called when there is nothing else to do.
@@ -144,7 +146,7 @@ impl Compositor {
     }
 
     fn catch_up_by(&mut self, most: usize) {
-        if !self.is_behind() {
+        if self.backlog.len() == 0 {
             return;
         }
         let Self {

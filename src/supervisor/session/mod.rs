@@ -370,8 +370,8 @@ impl Session {
         .map(|t| t + self.stopped)
     }
 
-    /// Is there output of the child's that has been passed on and not been read yet? Then [`Session::read_on`] is to
-    /// be called as soon as there is nothing else to do.
+    /// Is there much output of the child's that has been passed on and not been read yet? Then [`Session::read_on`] is
+    /// to be called as soon as there is nothing else to do.
     pub fn is_behind(&self) -> bool {
         self.screen.is_behind()
     }
