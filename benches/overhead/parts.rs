@@ -158,12 +158,12 @@ fn keystrokes(when: &str, samples: &Samples) -> Vec<Row> {
 fn keystroke_loaded(stage: &Stage) -> Vec<Row> {
     let mut sessions = sessions(stage, "ansi");
     let mut samples = Samples::default();
-    for block in 0..15 {
+    for block in 0..45 {
         for turn in 0..3 {
             let at = (turn + block) % 3;
             sessions[at].send(&[LOAD]);
             sessions[at].idle(Duration::from_millis(20));
-            for round in 0..100u32 {
+            for round in 0..40u32 {
                 let phase = 1000 + u64::from(round.wrapping_mul(2_654_435_761) >> 20);
                 sessions[at].idle(Duration::from_micros(phase));
                 let since = Instant::now();

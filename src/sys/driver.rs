@@ -526,8 +526,10 @@ impl Driver {
     async fn on_signal(&mut self, got: Got) -> io::Result<()> {
         match got {
             Got::Winch => {
-                if !self.background {
-                    self.update_size();
+                if !self.background && !self.update_size() {
+                    // Another one and back: the terminal has moved its rows all the same.
+                    self.pty.signal(Number::WINCH);
+                    self.handle(&Event::Resize(tty::session_size(self.size)));
                 }
             }
             Got::Child => self.on_child_change().await?,
@@ -566,13 +568,17 @@ impl Driver {
         self.pty.resume();
     }
 
-    /// Hands the terminal's size on where it has changed.
-    fn update_size(&mut self) {
-        let Ok(size) = self.tty.winsize() else { return };
-        if !tty::same_size(size, self.size) && self.pty.resize(size).is_ok() {
+    /// Hands the terminal's size on where it has changed; false where it is the same.
+    fn update_size(&mut self) -> bool {
+        let Ok(size) = self.tty.winsize() else {
+            return true;
+        };
+        let changed = !tty::same_size(size, self.size);
+        if changed && self.pty.resize(size).is_ok() {
             (self.size, self.nudged) = (size, None);
             self.handle(&Event::Resize(tty::session_size(size)));
         }
+        changed
     }
 
     /// Tells the session, queues its bytes, performs its effects.

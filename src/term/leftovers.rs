@@ -74,7 +74,7 @@ impl Leftovers {
 
     /// Sets it anew, after a stop.
     pub fn again(&self, tty: &mut Vec<u8>) {
-        restore::again(&self.modes, tty);
+        restore::again(&self.modes, true, tty);
     }
 }
 

@@ -37,3 +37,8 @@ impl Size {
         }
     }
 }
+
+/// Appends a number in decimal: sequences are made by the thousand, and formatting costs more than all the rest.
+fn push_number(number: impl itoa::Integer, out: &mut Vec<u8>) {
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+}

@@ -73,6 +73,8 @@ pub struct Compositor {
     /// Counts what may move the cursor: output, resizes.
     age: u64,
     asked_at: Option<u64>,
+    /// The modes are undone for a stop.
+    suspended: bool,
 }
 
 impl Compositor {
@@ -92,6 +94,7 @@ impl Compositor {
             queries: VecDeque::new(),
             age: 0,
             asked_at: None,
+            suspended: false,
         }
     }
 
@@ -356,6 +359,7 @@ impl Compositor {
     /// so that the shadow keeps its modes.
     pub fn suspend(&mut self, tty: &mut Vec<u8>) {
         self.hide(tty);
+        self.suspended = true;
         let cursor = self.shadow.cursor_known().then(|| self.shadow.cursor());
         restore::write(self.shadow.modes(), self.shadow.pen(), cursor, tty);
     }
@@ -365,7 +369,8 @@ impl Compositor {
     /// meanwhile is unknown: all trust is lost.
     pub fn resume(&mut self, tty: &mut Vec<u8>) {
         self.catch_up();
-        restore::again(self.shadow.modes(), tty);
+        let undone = std::mem::take(&mut self.suspended);
+        restore::again(self.shadow.modes(), undone, tty);
         if self.shadow.alternate() {
             for row in 0..self.size().rows {
                 tty.extend_from_slice(format!("\x1b[0m\x1b[{};1H", u32::from(row) + 1).as_bytes());

@@ -1,5 +1,6 @@
 //! The pen: how the next character will be drawn (SGR), and what can be said of it exactly.
 
+use super::push_number;
 use super::scan::Csi;
 
 /// A colour, in the form in which it was asked for.
@@ -138,7 +139,7 @@ impl Pen {
         out.extend_from_slice(b"\x1b[0");
         for (bit, code) in CODES.iter().enumerate() {
             if self.attrs & (1 << bit) != 0 {
-                out.extend_from_slice(format!(";{code}").as_bytes());
+                push_parameter(*code, out);
             }
         }
         write_color(self.fg, 30, out);
@@ -164,15 +165,22 @@ fn extended(values: &mut impl Iterator<Item = u16>) -> Option<Color> {
     }
 }
 
-fn write_color(color: Color, base: u16, out: &mut Vec<u8>) {
-    let text = match color {
-        Color::Default => return,
-        Color::Named(index) if index < 8 => format!(";{}", base + u16::from(index)),
-        Color::Named(index) => format!(";{}", base + 52 + u16::from(index)),
-        Color::Indexed(index) => format!(";{};5;{index}", base + 8),
-        Color::Rgb(r, g, b) => format!(";{};2;{r};{g};{b}", base + 8),
+fn write_color(color: Color, base: u8, out: &mut Vec<u8>) {
+    let parameters: &[u8] = match color {
+        Color::Default => &[],
+        Color::Named(index) if index < 8 => &[base + index],
+        Color::Named(index) => &[base + 52 + index],
+        Color::Indexed(index) => &[base + 8, 5, index],
+        Color::Rgb(r, g, b) => &[base + 8, 2, r, g, b],
     };
-    out.extend_from_slice(text.as_bytes());
+    for parameter in parameters {
+        push_parameter(*parameter, out);
+    }
+}
+
+fn push_parameter(parameter: u8, out: &mut Vec<u8>) {
+    out.push(b';');
+    push_number(parameter, out);
 }
 
 #[cfg(test)]

@@ -13,8 +13,13 @@ pub fn write(modes: &Modes, pen: &Pen, cursor: Option<(u16, u16)>, out: &mut Vec
         out.extend_from_slice(b"\x1b]8;;\x1b\\");
     }
     // Each screen has its own stack of keyboard flags: the alternate one's while it is on.
+    // 1049 puts the main screen's cursor back: what homes it comes before.
+    let homed = modes.is_on(6) && modes.alternate == Some(1049);
     if let Some(mode) = modes.alternate {
         keyboard(modes, 1, out);
+        if homed {
+            out.extend_from_slice(b"\x1b[?6l\x1b[r");
+        }
         out.extend_from_slice(format!("\x1b[?{mode}l").as_bytes());
     }
     keyboard(modes, 0, out);
@@ -42,7 +47,9 @@ pub fn write(modes: &Modes, pen: &Pen, cursor: Option<(u16, u16)>, out: &mut Vec
         out.extend_from_slice(b"\x0f\x1b(B\x1b)B\x1b*B\x1b+B");
     }
     let at = |row: u32, col: u32| format!("\x1b[{row};{col}H");
-    if modes.is_on(6) {
+    if homed {
+        // It is done.
+    } else if modes.is_on(6) {
         // Off, it homes the cursor; where that was before is relative to the margins.
         out.extend_from_slice(b"\x1b[?6l\x1b[r");
         out.extend_from_slice(at(999, 1).as_bytes());
@@ -68,10 +75,19 @@ pub fn write(modes: &Modes, pen: &Pen, cursor: Option<(u16, u16)>, out: &mut Vec
 
 /// Writes what sets anew what [`write()`] undid: the job was stopped and goes on, and the child, which did
 /// not stop itself, does not know. The scroll region, charsets and origin mode are left to its repaint.
-pub fn again(modes: &Modes, out: &mut Vec<u8>) {
+///
+/// `undone` is false where nobody had the time to (SIGSTOP): keyboard flags that are still on their stack
+/// must not be pushed onto it twice, or one of them stays when the child pops its own.
+pub fn again(modes: &Modes, undone: bool, out: &mut Vec<u8>) {
     if let Some(mode) = modes.alternate {
-        keyboard_again(modes, 0, out);
+        if undone {
+            keyboard_again(modes, 0, out);
+        }
         out.extend_from_slice(format!("\x1b[?{mode}h").as_bytes());
+    }
+    let pushed = modes.kitty_pushed[modes.screen()];
+    if !undone && pushed > 0 {
+        out.extend_from_slice(format!("\x1b[<{pushed}u").as_bytes());
     }
     keyboard_again(modes, modes.screen(), out);
     if modes.other_keys != 0 {

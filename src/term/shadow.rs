@@ -20,7 +20,7 @@ mod string;
 use std::cell::RefCell;
 use std::num::NonZeroU16;
 
-use super::Size;
+use super::{Size, push_number};
 use super::modes::{Charsets, Modes, Region};
 use super::pen::{Color, Pen, attr};
 use super::scan::{Broken, Token};
@@ -82,6 +82,8 @@ pub struct Shadow {
     blank: bool,
     custom_tabs: bool,
     pictures: RefCell<Pictures>,
+    /// Where sequences for the emulator are made.
+    scratch: Vec<u8>,
 }
 
 /// Rows as the readers want them, made when they are asked for.
@@ -123,6 +125,7 @@ impl Shadow {
             blank: false,
             custom_tabs: false,
             pictures: RefCell::default(),
+            scratch: Vec::new(),
         }
     }
 
@@ -417,12 +420,18 @@ impl Shadow {
     }
 
     /// Feeds a sequence with one number.
-    fn feed_csi(&mut self, number: u16, last: char) {
-        self.feed(format!("\x1b[{number}{last}").as_bytes());
+    fn feed_csi(&mut self, number: u16, last: u8) {
+        self.scratch.clear();
+        self.scratch.extend_from_slice(b"\x1b[");
+        push_number(number, &mut self.scratch);
+        self.scratch.push(last);
+        self.vt.process(&self.scratch);
     }
 
     fn go_to(&mut self, row: u16, col: u16) {
-        self.feed(format!("\x1b[{};{}H", u32::from(row) + 1, u32::from(col) + 1).as_bytes());
+        self.scratch.clear();
+        write_position(row, col, &mut self.scratch);
+        self.vt.process(&self.scratch);
     }
 
     fn repaint(&mut self, row: u16) {
@@ -480,7 +489,7 @@ impl Shadow {
     fn settle_wrap(&mut self) {
         if self.wrap_pending() {
             let cols = self.size.cols;
-            self.feed_csi(cols, 'G');
+            self.feed_csi(cols, b'G');
             self.drift = self.drift.max(1);
             self.wrap_unclear = true;
         }
@@ -596,9 +605,11 @@ impl Shadow {
 }
 
 fn write_position(row: u16, col: u16, out: &mut Vec<u8>) {
-    out.extend_from_slice(
-        format!("\x1b[{};{}H", u32::from(row) + 1, u32::from(col) + 1).as_bytes(),
-    );
+    out.extend_from_slice(b"\x1b[");
+    push_number(u32::from(row) + 1, out);
+    out.push(b';');
+    push_number(u32::from(col) + 1, out);
+    out.push(b'H');
 }
 
 fn color_of(color: vt100::Color) -> Color {

@@ -54,21 +54,37 @@ fn hello(socket: &Path, who: u8) -> io::Result<Peer> {
 
 /// A descriptor that gives SIGWINCH, SIGCONT and SIGCHLD, which are blocked.
 fn signals() -> io::Result<File> {
-    // SAFETY: the set is made before it is used; the descriptor is new and ours alone.
+    // SAFETY: a set of signals is plain numbers.
+    #[expect(unsafe_code, reason = "there is no other way to have one")]
+    let mut set = unsafe { std::mem::zeroed() };
+    // SAFETY: it is ours.
     #[expect(unsafe_code, reason = "there is no safe call for it")]
     unsafe {
-        let mut set = std::mem::zeroed();
-        libc::sigemptyset(&raw mut set);
-        libc::sigaddset(&raw mut set, libc::SIGWINCH);
-        libc::sigaddset(&raw mut set, libc::SIGCONT);
-        libc::sigaddset(&raw mut set, libc::SIGCHLD);
-        libc::sigprocmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut());
-        let fd = libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK);
-        if fd < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        Ok(File::from(OwnedFd::from_raw_fd(fd)))
+        libc::sigemptyset(&raw mut set)
+    };
+    for signal in [libc::SIGWINCH, libc::SIGCONT, libc::SIGCHLD] {
+        // SAFETY: it is ours, and empty or more.
+        #[expect(unsafe_code, reason = "there is no safe call for it")]
+        unsafe {
+            libc::sigaddset(&raw mut set, signal)
+        };
     }
+    // SAFETY: the set is made, and nobody asks for the old one.
+    #[expect(unsafe_code, reason = "there is no safe call for it")]
+    unsafe {
+        libc::sigprocmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut())
+    };
+    let flags = libc::SFD_CLOEXEC | libc::SFD_NONBLOCK;
+    // SAFETY: the set is made.
+    #[expect(unsafe_code, reason = "there is no safe call for it")]
+    let fd = unsafe { libc::signalfd(-1, &raw const set, flags) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: it is new and ours alone.
+    #[expect(unsafe_code, reason = "it came as a number")]
+    let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+    Ok(File::from(fd))
 }
 
 fn size_of_terminal() -> Vec<u8> {
@@ -336,10 +352,7 @@ fn start() -> io::Result<Pid> {
         Ok(())
     };
     // SAFETY: system calls between fork and exec, no allocation and no lock.
-    #[expect(
-        unsafe_code,
-        reason = "there is no other way to act between fork and exec"
-    )]
+    #[expect(unsafe_code, reason = "there is no other way to act before exec")]
     let child = unsafe { command.pre_exec(take_foreground) }.spawn()?;
     Ok(Pid::from_child(&child))
 }

@@ -100,13 +100,9 @@ impl World {
             Ok(())
         };
         // SAFETY: two system calls between fork and exec, no allocation and no lock.
-        #[expect(
-            unsafe_code,
-            reason = "there is no other way to give a child its terminal"
-        )]
-        let shell_process = unsafe { command.pre_exec(take_terminal) }
-            .spawn()
-            .map_err(text)?;
+        #[expect(unsafe_code, reason = "there is no other way to give it its terminal")]
+        let command = unsafe { command.pre_exec(take_terminal) };
+        let shell_process = command.spawn().map_err(text)?;
         drop((command, slave));
         let shell = accept(&listener)?;
 

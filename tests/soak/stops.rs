@@ -14,11 +14,7 @@ impl World {
         self.elsewhere = true;
         self.stopped = None;
         self.tally.stops += 1;
-        let mut way = self.rng.random_range(0..5);
-        if way == 4 && self.cli.modes.iter().any(|(set, _)| set.ends_with('u')) {
-            // Not yet: a wrapper that did not undo the flags itself pushes them a second time.
-            way = 3;
-        }
+        let way = self.rng.random_range(0..5);
         let polite = way == 0;
         self.step(format!(
             "stop: {}",

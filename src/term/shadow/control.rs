@@ -176,9 +176,9 @@ impl Shadow {
     }
 
     pub(super) fn sync_pen(&mut self) {
-        let mut bytes = Vec::new();
-        self.pen.write(&mut bytes);
-        self.feed(&bytes);
+        self.scratch.clear();
+        self.pen.write(&mut self.scratch);
+        self.vt.process(&self.scratch);
     }
 
     pub(super) fn escape(&mut self, intermediates: &[u8], last: u8) {

@@ -50,7 +50,7 @@ impl Shadow {
             _ => return self.lose(),
         }
         self.tail.known = false;
-        self.feed_csi(mode, 'K');
+        self.feed_csi(mode, b'K');
     }
 
     pub(super) fn erase_row(&mut self, row: u16) {
@@ -100,7 +100,7 @@ impl Shadow {
         }
         self.tail.known = false;
         self.repaint_all();
-        self.feed_csi(mode, 'J');
+        self.feed_csi(mode, b'J');
     }
 
     /// ICH, DCH.
@@ -119,7 +119,7 @@ impl Shadow {
         self.settle_wrap();
         self.tail.known = false;
         self.repaint_all();
-        self.feed_csi(count, char::from(csi.last));
+        self.feed_csi(count, csi.last);
     }
 
     /// IL, DL.
@@ -141,7 +141,7 @@ impl Shadow {
             }
             _ => self.lose_rows(),
         }
-        self.feed_csi(count, char::from(csi.last));
+        self.feed_csi(count, csi.last);
         self.repaint_all();
         self.moved();
         // Some terminals return the carriage.
@@ -165,7 +165,7 @@ impl Shadow {
             }
             _ => self.lose_rows(),
         }
-        self.feed_csi(count, char::from(csi.last));
+        self.feed_csi(count, csi.last);
         self.repaint_all();
         self.tail.known = false;
     }

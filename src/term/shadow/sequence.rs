@@ -23,10 +23,10 @@ impl Shadow {
                 self.up(csi.param(0, 1));
                 self.carriage_return();
             }
-            (0, [], b'C' | b'a') => self.sideways(csi.param(0, 1), 'C'),
-            (0, [], b'D') => self.sideways(csi.param(0, 1), 'D'),
+            (0, [], b'C' | b'a') => self.sideways(csi.param(0, 1), b'C'),
+            (0, [], b'D') => self.sideways(csi.param(0, 1), b'D'),
             (0, [], b'G' | b'`') => {
-                self.feed_csi(csi.param(0, 1), 'G');
+                self.feed_csi(csi.param(0, 1), b'G');
                 self.drift = 0;
                 self.wrap_unclear = false;
                 self.moved();
@@ -36,7 +36,7 @@ impl Shadow {
             }
             (0, [], b'H' | b'f') => {
                 self.ground();
-                self.feed(format!("\x1b[{};{}H", csi.param(0, 1), csi.param(1, 1)).as_bytes());
+                self.go_to(csi.param(0, 1) - 1, csi.param(1, 1) - 1);
                 self.row_known =
                     !(self.modes.is_on(69) || (self.modes.is_on(6) && self.region().is_none()));
                 self.drift = 0;
@@ -46,7 +46,7 @@ impl Shadow {
             (0, [], b'd') => {
                 self.settle_wrap();
                 self.ground();
-                self.feed_csi(csi.param(0, 1), 'd');
+                self.feed_csi(csi.param(0, 1), b'd');
                 self.row_known = true;
                 self.moved();
                 if self.modes.is_on(6) {
@@ -68,7 +68,7 @@ impl Shadow {
                     col,
                     col.saturating_add(csi.param(0, 1)).min(self.size.cols),
                 );
-                self.feed_csi(csi.param(0, 1), 'X');
+                self.feed_csi(csi.param(0, 1), b'X');
             }
             (0, [], b'@' | b'P') => self.shift_cells(csi),
             (0, [], b'L' | b'M') => self.shift_lines(csi),
@@ -121,7 +121,7 @@ impl Shadow {
             Region::Rows(top, _) => row >= top && row.saturating_sub(count) < top,
             Region::Unknown => true,
         };
-        self.feed_csi(count, 'A');
+        self.feed_csi(count, b'A');
         self.moved();
         if clamps || self.modes.is_on(6) {
             self.row_known = false;
@@ -137,18 +137,18 @@ impl Shadow {
             Region::Rows(_, bottom) => row <= bottom && target > bottom,
             Region::Unknown => true,
         };
-        self.feed_csi(count, 'B');
+        self.feed_csi(count, b'B');
         self.moved();
         if clamps || self.modes.is_on(6) {
             self.row_known = false;
         }
     }
 
-    pub(super) fn sideways(&mut self, count: u16, last: char) {
+    pub(super) fn sideways(&mut self, count: u16, last: u8) {
         self.settle_wrap();
         self.feed_csi(count, last);
         self.moved();
-        if self.modes.is_on(69) || (self.modes.is_on(45) && last == 'D') {
+        if self.modes.is_on(69) || (self.modes.is_on(45) && last == b'D') {
             self.lose();
         }
     }
