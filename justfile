@@ -8,7 +8,7 @@ default:
 picture:
     cargo run --example picture -- docs/bar.cast 15 3 > docs/bar.svg
 
-# The tests that need nothing but cargo.
+# The tests that need nothing from the network; they need tmux, bash and a C compiler.
 test:
     cargo test
 
@@ -53,7 +53,7 @@ deny:
 
 # Ten minutes of a CLI that draws, fails, is resized and stopped, with every invariant checked; `just soak 60s` for less.
 soak length="10m":
-    CLAUDE_RETRY_SOAK={{length}} cargo test --release --test soak
+    CLAUDE_RETRY_SOAK={{length}} cargo test --test soak -- --nocapture
 
 # Each fuzz target for so many seconds, from seeds made of the recordings; targets may be named behind.
 fuzz seconds="60" *targets:

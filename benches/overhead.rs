@@ -65,7 +65,6 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     }
-    // Only a whole run says whether every target is met.
     let missed = rows.iter().filter(|row| row.met() == Some(false)).count();
     if missed > 0 {
         eprintln!("{missed} targets missed");

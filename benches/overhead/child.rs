@@ -1,10 +1,12 @@
 //! The program that is wrapped: this bench again, which does what single keys tell it.
 
+use std::fs::File;
 use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 
@@ -52,8 +54,10 @@ fn serve(mode: &str) -> io::Result<()> {
     termios.make_raw();
     tcsetattr(io::stdin(), OptionalActions::Now, &termios)?;
     let loaded = Arc::new(AtomicBool::new(false));
-    let (mut stdin, mut stdout) = (io::stdin(), io::stdout());
-    let mut write = |bytes: &[u8]| stdout.write_all(bytes).and_then(|()| stdout.flush());
+    // Straight to the terminal: what is written at once goes out at once.
+    let out = Arc::new(File::from(io::stdout().as_fd().try_clone_to_owned()?));
+    let mut stdin = io::stdin();
+    let write = |bytes: &[u8]| (&*out).write_all(bytes);
     write(&[READY])?;
     let mut key = [0];
     while stdin.read(&mut key)? == 1 {
@@ -72,11 +76,15 @@ fn serve(mode: &str) -> io::Result<()> {
             }
             LOAD => {
                 loaded.store(true, Ordering::SeqCst);
-                let (loaded, piece) = (Arc::clone(&loaded), bulk[..PIECE].to_vec());
+                let (loaded, out, bulk) = (Arc::clone(&loaded), Arc::clone(&out), bulk.clone());
                 std::thread::spawn(move || {
-                    while loaded.load(Ordering::SeqCst) && io::stdout().write_all(&piece).is_ok() {
-                        let _ = io::stdout().flush();
-                        std::thread::sleep(PACE);
+                    let mut due = Instant::now();
+                    for piece in bulk.chunks(PIECE).cycle() {
+                        if !loaded.load(Ordering::SeqCst) || (&*out).write_all(piece).is_err() {
+                            break;
+                        }
+                        due += PACE;
+                        std::thread::sleep(due.saturating_duration_since(Instant::now()));
                     }
                 });
             }

@@ -20,12 +20,12 @@ mod string;
 use std::cell::RefCell;
 use std::num::NonZeroU16;
 
-use super::{Size, push_number};
 use super::modes::{Charsets, Modes, Region};
 use super::pen::{Color, Pen, attr};
 use super::scan::{Broken, Token};
 use super::screen::{Cell, Row, Screen};
 use super::trust::Rows;
+use super::{Size, push_number};
 
 /// What the child printed last, if the cursor still stands right behind it.
 #[derive(Clone, Debug, Default)]
