@@ -26,6 +26,10 @@ impl World {
             File::create(file).map_err(text)?;
             self.draft_and_erase()?;
             self.draw(true);
+            if cfg!(debug_assertions) {
+                // Some are passed only when the wrapper looks at the screen.
+                self.wait("the failure", |world| world.logged.failed.is_some())?;
+            }
         } else {
             self.asks()?;
             self.works()?;
