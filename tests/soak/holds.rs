@@ -1,6 +1,7 @@
 //! What must hold; the numbers are those of the invariants in ARCHITECTURE.md.
 
 use std::fs;
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use crate::cli::{Did, Face, Turn};
@@ -218,7 +219,8 @@ impl World {
         self.wait("the end of the wait", |world| !world.logged.open)?;
         self.wait_for_input()?;
         self.barrier()?;
-        self.matcher.begin_anew(self.replies);
+        let replies = self.replies_due();
+        self.matcher.begin_anew(&replies);
         self.replies = 0;
         self.input_seen.clear();
         if self.loose {
@@ -244,10 +246,17 @@ impl World {
             .all(|byte| rest.any(|other| other == byte))
     }
 
+    /// How many answers of the terminal the CLI is to get: those that it asked for, and, where the wrapper has
+    /// failed over the answer to a question of its own, that one.
+    fn replies_due(&self) -> RangeInclusive<usize> {
+        let spare = usize::from(self.logged.failed.is_some());
+        self.replies..=self.replies + spare
+    }
+
     /// All of the input has come, with nothing missing.
     pub(crate) fn wait_for_input(&mut self) -> Outcome {
         let deadline = Instant::now() + PATIENCE;
-        while !self.matcher.is_complete(self.replies) {
+        while !self.matcher.is_complete(&self.replies_due()) {
             if Instant::now() > deadline {
                 return Err(format!("[1] input is missing\n{}", self.matcher.explain()));
             }
