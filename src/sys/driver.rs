@@ -61,9 +61,9 @@ const LAST_WORDS: usize = 1024 * 1024;
 const STALL: Duration = Duration::from_secs(1);
 /// An effect's answer may ask for another effect; a session that never ends this is at fault.
 const MAX_EFFECTS: usize = 64;
-/// So many deadlines may follow each other with nothing else between: over an hour of a moving
-/// countdown. A deadline that stands still would keep us from reading.
-const MAX_DEADLINES: u32 = 100_000;
+/// So often may a deadline be due again as soon as it was answered, before the session is at fault: it would take a
+/// whole core for ever.
+const MAX_STUCK: u32 = 100_000;
 
 /// How long the child may take after a signal before it is killed. The CLI gives its own way out (the
 /// user's `SessionEnd` hooks are part of it) 5 s on 2.1.145 and 6.5 s on 2.1.330, and ends itself then, after a
@@ -191,8 +191,8 @@ struct Driver {
     exited: Option<ExitKind>,
     /// The child has a size that is not the terminal's, until then.
     nudged: Option<Instant>,
-    /// Deadlines since anything else happened.
-    idle_deadlines: u32,
+    /// So often the session's deadline was due again as soon as it was answered.
+    stuck: u32,
     /// Reads since anything else was looked at.
     reads: u32,
     /// When the child wrote last.
@@ -291,7 +291,7 @@ impl Driver {
             ending: None,
             exited: None,
             nudged: None,
-            idle_deadlines: 0,
+            stuck: 0,
             reads: 0,
             wrote: Clock::instant(),
         })
@@ -313,11 +313,6 @@ impl Driver {
                 }
                 _ => 0,
             };
-            match ready {
-                Ready::Time => self.idle_deadlines += 1,
-                Ready::Idle => {}
-                _ => self.idle_deadlines = 0,
-            }
             match ready {
                 Ready::TtyWritable => self.write_tty(),
                 Ready::ChildWritable(true) => self.write_child(),
@@ -350,6 +345,8 @@ impl Driver {
     /// as it was read; neither reader may starve the other, and after some reads it is the others' turn.
     async fn ready(&mut self) -> io::Result<Ready> {
         let at = self.next_time();
+        // Asking for the time may have been what it failed at.
+        self.note_failure();
         let behind = self.session.is_behind();
         let write_tty = self.may_write_tty() && !self.to_tty.is_empty();
         let write_child = !self.child_eof && !self.to_child.is_empty();
@@ -377,6 +374,10 @@ impl Driver {
             }
         };
         let eager = self.reads < READS_IN_A_ROW;
+        if !eager {
+            // A read that always has something to give never has the runtime ask the kernel for the rest.
+            tokio::task::yield_now().await;
+        }
         let readable = || readable((&self.pty, read_child), (&self.tty, read_tty));
         tokio::select! {
             biased;
@@ -416,17 +417,22 @@ impl Driver {
             ending.until = now + STALL;
             self.pty.signal(Number::KILL);
         }
-        let due = self
-            .session
-            .next_deadline()
-            .is_some_and(|at| at <= self.clock.now().elapsed);
-        if due && self.idle_deadlines > MAX_DEADLINES {
-            self.session
-                .fail(format!("{MAX_DEADLINES} deadlines in a row"));
-            self.note_failure();
-        } else if due && !self.background {
-            self.handle(&Event::Deadline);
+        if self.background || !self.is_due() {
+            return;
         }
+        self.handle(&Event::Deadline);
+        self.stuck = if self.is_due() { self.stuck + 1 } else { 0 };
+        if self.stuck > MAX_STUCK {
+            self.session
+                .fail(format!("a deadline that stands still, {MAX_STUCK} times"));
+            self.note_failure();
+        }
+    }
+
+    /// Has the session's deadline come?
+    fn is_due(&mut self) -> bool {
+        let now = self.clock.now().elapsed;
+        self.session.next_deadline().is_some_and(|at| at <= now)
     }
 
     fn on_hook(&mut self, heard: Heard) {
@@ -498,8 +504,8 @@ impl Driver {
             Ok(n) => self.to_child.advance(n),
             Err(error) => {
                 if again(error).is_err() {
-                    // Nobody has the other side open; the reader sees the end of it.
-                    self.to_child.clear();
+                    // Nobody has the other side open, as it seems.
+                    self.on_child_eof();
                 }
             }
         }

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -30,6 +31,24 @@ fn watch(file: File, interest: Interest) -> io::Result<AsyncFd<File>> {
     #[expect(unsafe_code, reason = "the safe constructors are deprecated")]
     let watched = unsafe { AsyncFd::register_with_interest(file, interest) };
     Ok(watched?)
+}
+
+/// A "not now" where the kernel says at once that it is ready is an interruption: readiness is told when it comes, not
+/// while it lasts, so nobody would wake us for what is there already.
+fn not_yet(done: io::Result<usize>, file: &File, ready: PollFlags) -> io::Result<usize> {
+    match done {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            let mut fds = [PollFd::new(file, ready)];
+            let now = Timespec::default();
+            match poll(&mut fds, Some(&now)) {
+                Ok(1..) if fds[0].revents().contains(ready) => {
+                    Err(io::ErrorKind::Interrupted.into())
+                }
+                _ => Err(error),
+            }
+        }
+        done => done,
+    }
 }
 
 impl Duplex {
@@ -61,17 +80,18 @@ impl Duplex {
 
     /// One read; `WouldBlock` when there is nothing.
     pub(super) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.reader
-            .try_io(Interest::READABLE, |mut file| file.read(buffer))
+        self.reader.try_io(Interest::READABLE, |mut file| {
+            not_yet(file.read(buffer), file, PollFlags::IN)
+        })
     }
 
     /// One write; `WouldBlock` when nothing is taken: then [`Duplex::writable`] waits.
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = match &mut self.writer {
             Writer::Unwatched(file) => file.write(bytes),
-            Writer::Watched(writer) => {
-                writer.try_io(Interest::WRITABLE, |mut file| file.write(bytes))
-            }
+            Writer::Watched(writer) => writer.try_io(Interest::WRITABLE, |mut file| {
+                not_yet(file.write(bytes), file, PollFlags::OUT)
+            }),
             Writer::Lost => Err(io::ErrorKind::BrokenPipe.into()),
         };
         match &written {

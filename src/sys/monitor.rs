@@ -24,9 +24,9 @@ use rustix::process::{
     Pid, Resource, Rlimit, Signal, WaitId, WaitIdOptions, WaitIdStatus, getpid, ioctl_tiocsctty,
     kill_process, kill_process_group, setpgid, setrlimit, setsid, waitid,
 };
-use rustix::termios::{isatty, tcgetpgrp, tcsetpgrp};
+use rustix::termios::{tcgetpgrp, tcsetpgrp};
 
-use super::{guarded, standard};
+use super::{guarded, standard, tty};
 
 /// The code of a failure of its own.
 const FAILED: u8 = 125;
@@ -174,7 +174,7 @@ fn run(command: Command, terminal: OwnedFd, order: PipeReader, reporter: PipeWri
 /// Begins a session with this terminal, and has it as stdin and stdout. What is redirected stays so: `2>file`
 /// has nothing to do with the terminal.
 fn take_terminal(terminal: &OwnedFd) -> io::Result<()> {
-    let errors_to_terminal = isatty(io::stderr());
+    let errors_to_terminal = tty::is_the_same_or_controlling(io::stderr(), io::stdin());
     setsid()?;
     ioctl_tiocsctty(terminal)?;
     rustix::stdio::dup2_stdin(terminal)?;

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
-use rustix::fs::{Mode, OFlags, fstat, open as open_file};
+use rustix::fs::{FileType, Mode, OFlags, fstat, open as open_file, stat};
 use rustix::termios::{
     OptionalActions, Termios, Winsize, tcgetattr, tcgetpgrp, tcgetwinsize, tcsetattr, ttyname,
 };
@@ -38,6 +38,16 @@ pub(super) fn name(fd: impl AsFd) -> Option<OsString> {
 /// Are both descriptors the same terminal?
 pub(super) fn same_terminal(a: impl AsFd, b: impl AsFd) -> bool {
     matches!((fstat(a), fstat(b)), (Ok(a), Ok(b)) if a.st_rdev == b.st_rdev)
+}
+
+/// Is `a` the terminal `b`, or `/dev/tty`, which is the controlling one?
+pub(super) fn is_the_same_or_controlling(a: impl AsFd, b: impl AsFd) -> bool {
+    let (Ok(a), Ok(b)) = (fstat(a), fstat(b)) else {
+        return false;
+    };
+    let controlling = stat("/dev/tty").is_ok_and(|tty| tty.st_rdev == a.st_rdev);
+    let special = FileType::from_raw_mode(a.st_mode) == FileType::CharacterDevice;
+    special && (a.st_rdev == b.st_rdev || controlling)
 }
 
 /// Opens the terminal of stdin anew.

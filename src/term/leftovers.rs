@@ -14,6 +14,8 @@ pub struct Leftovers {
     scanner: Scanner,
     modes: Modes,
     pen: Pen,
+    /// The modes are undone for a stop.
+    undone: bool,
 }
 
 impl Default for Leftovers {
@@ -29,6 +31,7 @@ impl Leftovers {
             scanner: Scanner::new(),
             modes,
             pen,
+            undone: false,
         }
     }
 
@@ -38,6 +41,7 @@ impl Leftovers {
             scanner,
             modes,
             pen,
+            ..
         } = self;
         scanner.feed(bytes, |token| {
             match &token {
@@ -64,7 +68,8 @@ impl Leftovers {
     }
 
     /// Undoes it; nothing where nothing was left on.
-    pub fn restore(&self, tty: &mut Vec<u8>) {
+    pub fn restore(&mut self, tty: &mut Vec<u8>) {
+        self.undone = true;
         if !self.scanner.at_boundary() {
             // CAN ends any sequence that the child did not finish.
             tty.push(0x18);
@@ -73,8 +78,9 @@ impl Leftovers {
     }
 
     /// Sets it anew, after a stop.
-    pub fn again(&self, tty: &mut Vec<u8>) {
-        restore::again(&self.modes, true, tty);
+    pub fn again(&mut self, tty: &mut Vec<u8>) {
+        let undone = std::mem::take(&mut self.undone);
+        restore::again(&self.modes, undone, tty);
     }
 }
 

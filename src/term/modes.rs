@@ -103,6 +103,8 @@ pub struct Modes {
     pub charsets: Charsets,
     /// The alternate screen is on, and by which mode it was entered.
     pub alternate: Option<u16>,
+    /// Origin mode was on when the alternate screen was entered by 1049, which saves it; leaving sets it again.
+    pub origin_saved: bool,
     /// Kitty keyboard flags pushed, on the main and the alternate screen: each has its own stack.
     pub kitty_pushed: [u16; 2],
     /// Kitty keyboard flags set without a push.
@@ -132,6 +134,7 @@ impl Default for Modes {
             region: Region::Full,
             charsets: Charsets::default(),
             alternate: None,
+            origin_saved: false,
             kitty_pushed: [0; 2],
             kitty_set: [false; 2],
             kitty_flags: [0; 2],
@@ -295,7 +298,12 @@ impl Modes {
 
     fn set_private(&mut self, mode: u16, on: bool) {
         match mode {
-            47 | 1047 | 1049 => self.alternate = on.then_some(mode),
+            47 | 1047 | 1049 => {
+                if on && self.alternate.is_none() {
+                    self.origin_saved = self.is_on(6);
+                }
+                self.alternate = on.then_some(mode);
+            }
             _ => self.set_bit(mode, on),
         }
     }

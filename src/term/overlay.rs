@@ -359,9 +359,14 @@ impl Compositor {
     /// so that the shadow keeps its modes.
     pub fn suspend(&mut self, tty: &mut Vec<u8>) {
         self.hide(tty);
-        self.suspended = true;
         let cursor = self.shadow.cursor_known().then(|| self.shadow.cursor());
-        restore::write(self.shadow.modes(), self.shadow.pen(), cursor, tty);
+        let mut modes = self.shadow.modes().clone();
+        if std::mem::replace(&mut self.suspended, true) {
+            // Told twice, of our own stop and of the child's: what a second pop takes is somebody else's.
+            modes.alternate = None;
+            (modes.kitty_pushed, modes.kitty_set) = ([0; 2], [false; 2]);
+        }
+        restore::write(&modes, self.shadow.pen(), cursor, tty);
     }
 
     /// The job goes on: sets the child's modes anew, and draws an alternate screen as it was. A child

@@ -14,7 +14,7 @@ pub fn write(modes: &Modes, pen: &Pen, cursor: Option<(u16, u16)>, out: &mut Vec
     }
     // Each screen has its own stack of keyboard flags: the alternate one's while it is on.
     // 1049 puts the main screen's cursor back: what homes it comes before.
-    let homed = modes.is_on(6) && modes.alternate == Some(1049);
+    let homed = modes.is_on(6) && modes.alternate == Some(1049) && !modes.origin_saved;
     if let Some(mode) = modes.alternate {
         keyboard(modes, 1, out);
         if homed {

@@ -26,12 +26,14 @@ impl Session {
         self.screen.leftovers()
     }
 
-    /// The user's input that was not passed on yet, in order.
+    /// What is still to go to the child: the user's input that was not passed on yet, in order, behind what takes
+    /// back a message that is half typed.
     pub fn withheld(&self) -> Vec<u8> {
-        let mut input = match &self.state {
-            State::Typing { typing, .. } => typing.held().to_vec(),
-            _ => Vec::new(),
-        };
+        let mut input = Vec::new();
+        if let State::Typing { typing, .. } = &self.state {
+            let held = typing.clone().abandon(&mut input);
+            input.extend(held);
+        }
         let kept = self.keys.kept();
         input.extend_from_slice(&kept[self.passed_ahead.min(kept.len())..]);
         input

@@ -59,9 +59,11 @@ impl Driver {
             // Its words must not block it; they are shown.
             if self.child_eof || self.to_tty.is_full() {
                 tokio::time::sleep(LOOK).await;
-            } else if let Ok(ready) = tokio::time::timeout(LOOK, self.pty.readable()).await {
-                ready?;
-                self.read_child()?;
+            } else if let Ok(ready) = tokio::time::timeout(LOOK, self.pty.readable()).await
+                && ready.and_then(|()| self.read_child()).is_err()
+            {
+                // It may have been this that the loop failed at.
+                self.child_eof = true;
             }
         }
         self.drain(QUIET_AFTER_EXIT).await
@@ -79,6 +81,9 @@ impl Driver {
     /// A bar stands that nobody can take off any more. The child draws over it at a new size: for a moment it has
     /// one row more.
     fn nudge(&mut self) {
+        if self.size.ws_row == 0 {
+            return;
+        }
         let size = Winsize {
             ws_row: self.size.ws_row.saturating_add(1),
             ..self.size

@@ -379,3 +379,42 @@ fn the_readers_see_the_screen_without_the_bar() {
     assert!(bench.compositor.screen().rows[2].cells[2].inverse);
     assert_eq!(bench.compositor.screen().rows[2].text, "end");
 }
+
+#[test]
+fn keyboard_flags_are_popped_once_at_a_stop_and_pushed_once_after_it() {
+    let said = |act: &dyn Fn(&mut Compositor, &mut Vec<u8>)| {
+        let mut compositor = Compositor::new(SIZE, BarMode::Off, true);
+        compositor.child_output(b"\x1b[>5u\x1b[?1000h", &mut Vec::new());
+        let mut tty = Vec::new();
+        act(&mut compositor, &mut tty);
+        String::from_utf8(tty).expect("text")
+    };
+    // Our own stop, and then the child's.
+    let stopped = said(&|compositor, tty| {
+        compositor.suspend(tty);
+        compositor.suspend(tty);
+    });
+    assert_eq!(stopped, "\x1b[<1u\x1b[?1000l\x1b[?1000l");
+    let continued = said(&|compositor, tty| {
+        compositor.suspend(&mut Vec::new());
+        compositor.resume(tty);
+    });
+    assert_eq!(continued, "\x1b[>5u\x1b[?1000h");
+    // Nobody saw the stop: they are on the stack still.
+    let unseen = said(&|compositor, tty| compositor.resume(tty));
+    assert_eq!(unseen, "\x1b[<1u\x1b[>5u\x1b[?1000h");
+}
+
+#[test]
+fn origin_mode_ends_before_what_puts_the_cursor_back() {
+    let undone = |bytes: &[u8]| {
+        let mut compositor = Compositor::new(SIZE, BarMode::Off, true);
+        compositor.child_output(bytes, &mut Vec::new());
+        let mut tty = Vec::new();
+        compositor.restore(&mut tty);
+        String::from_utf8(tty).expect("text")
+    };
+    assert_eq!(undone(b"\x1b[?1049h\x1b[?6h"), "\x1b[?6l\x1b[r\x1b[?1049l");
+    // There it was on before: leaving the screen brings it back.
+    assert!(undone(b"\x1b[?6h\x1b[?1049h").starts_with("\x1b[?1049l\x1b[?6l"));
+}
