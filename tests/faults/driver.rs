@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Write;
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
 use crate::stage::{Play, Stage};
 use crate::terminal::Exit;
@@ -19,11 +20,15 @@ while :; do sleep 1000 & wait; done
 fn gone(stage: &Stage, file: &std::path::Path) {
     stage.wait("hangup", || {
         let told = fs::read_to_string(file).unwrap_or_default();
-        // A file has no event; the processes' end has none either.
-        std::thread::yield_now();
-        stage.ring();
+        look_again(stage);
         (told == "hung-up").then_some(())
     });
+}
+
+/// A file has no event; the processes' end has none either. No busy loop: it would take a core from them.
+fn look_again(stage: &Stage) {
+    std::thread::sleep(Duration::from_millis(5));
+    stage.ring();
 }
 
 #[test]
@@ -49,19 +54,28 @@ fn a_failing_loop_hangs_the_child_up_and_says_what_it_was() {
 
 #[test]
 fn a_failing_loop_leaves_nobody_behind() {
-    let words = "trap '' HUP; stty raw -echo; printf 'pid=%s.' $$; while :; do sleep 1000; done";
+    let words = "trap '' HUP; stty raw -echo; sleep 1000 & printf 'pids=%s %s %s.' $PPID $$ $!; \
+                 while :; do wait; done";
     let stage = Play::wrapped(words, &[]).fault(&[("driver", 1)]).start();
-    let pid = stage.wait("pid", || {
+    let pids = stage.wait("pids", || {
         let history = String::from_utf8_lossy(&stage.terminal.history()).into_owned();
-        let (_, rest) = history.split_once("pid=")?;
+        let (_, rest) = history.split_once("pids=")?;
         Some(rest.split_once('.')?.0.to_owned())
     });
     stage.strike();
     stage.types("x");
     assert_eq!(stage.ends(), Exit::Code(125));
-    // Killed: in a container nobody may collect it.
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    assert!(stat.is_empty() || stat.contains(") Z "), "{stat}");
+    for (who, pid) in ["leader", "shell", "sleep"]
+        .into_iter()
+        .zip(pids.split(' '))
+    {
+        stage.wait(&format!("end of the {who}, {pid}"), || {
+            // In a container nobody may collect it.
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            look_again(&stage);
+            (stat.is_empty() || stat.contains(") Z ")).then_some(())
+        });
+    }
 }
 
 /// The panic hook, and what it finds locked.
