@@ -46,6 +46,8 @@ impl Row {
 
 /// A figure with three digits that count.
 fn figure(value: f64) -> String {
+    // The sum of nothing is -0.
+    let value = value + 0.0;
     match value.abs() {
         v if v >= 100.0 || v == 0.0 => format!("{value:.0}"),
         v if v >= 10.0 => format!("{value:.1}"),
