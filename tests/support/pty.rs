@@ -22,6 +22,10 @@ use rustix::termios::{Termios, Winsize, tcgetattr, tcsetwinsize};
 /// How long anything may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How often a process is looked at: its end and its state have no event that the test can wait for. Short, and
+/// no busy loop, which would take a core from those that it waits for.
+pub(crate) const LOOK: Duration = Duration::from_millis(5);
+
 /// The program under test.
 pub(crate) const CLAUDE_RETRY: &str = env!("CARGO_BIN_EXE_claude-retry");
 
@@ -332,7 +336,7 @@ pub(crate) fn gone(pid: &str) {
     let deadline = Instant::now() + PATIENCE;
     while lives(pid) {
         assert!(Instant::now() < deadline, "{pid} lives on");
-        std::thread::yield_now();
+        std::thread::sleep(LOOK);
     }
 }
 
@@ -344,7 +348,7 @@ pub(crate) fn until(pid: &str, state: &str) {
         || std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("this test reads /proc");
     while !stat().contains(&state) {
         assert!(Instant::now() < deadline, "{pid} does not get there");
-        std::thread::yield_now();
+        std::thread::sleep(LOOK);
     }
 }
 
