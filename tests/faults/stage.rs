@@ -3,9 +3,9 @@
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::bell::Bell;
 use crate::home::{Auth, Home, Log};
@@ -19,6 +19,10 @@ pub(crate) const CLAUDE_RETRY: &str = env!("CARGO_BIN_EXE_claude-retry");
 pub(crate) const SIZE: (u16, u16) = (24, 100);
 /// What runs in the stand-in's place of `claude`: the wrapper refuses to run itself.
 const STAND_IN: &str = "exec \"$0\" ctl demo-cli \"$1\"";
+/// The same, held: it writes the session file behind the transcript, and there stands a pipe. A second name of that
+/// is the gate.
+const HELD: &str = r#"mkdir "$1/sessions"; mkfifo "$1/sessions/$$.json"; ln "$1/sessions/$$.json" "$1/gate"
+exec "$0" ctl demo-cli "$1""#;
 
 /// A program in its terminal.
 pub(crate) struct Stage {
@@ -71,6 +75,13 @@ impl Play {
             .set("JITTER", "none")
             .set("BASE", "60s")
             .set("CAP", "60s")
+    }
+
+    /// The same, whose story begins at [`Stage::go`]: its transcript is there, and empty.
+    pub(crate) fn held() -> Self {
+        let mut play = Self::stand_in();
+        play.args[1] = HELD.into();
+        play
     }
 
     fn new(program: &str) -> Self {
@@ -170,6 +181,34 @@ fn flag(home: &Home) -> PathBuf {
 }
 
 impl Stage {
+    /// Lets a stand-in go that is held, with a proper session file.
+    pub(crate) fn go(&self, transcript: &Path) {
+        let folder = self.home.path().join(".claude");
+        let gate = folder.join("gate");
+        let pipe = self.wait("pipe", || {
+            let mut files = fs::read_dir(folder.join("sessions")).ok()?;
+            Some(files.next()?.ok()?.path())
+        });
+        let stem = |path: &Path| path.file_stem()?.to_str().map(str::to_owned);
+        // A session file from before the wrapper began is somebody else's.
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let now = now.expect("a time");
+        let session = json!({
+            "pid": stem(&pipe).and_then(|pid| pid.parse::<u32>().ok()),
+            "sessionId": stem(transcript),
+            "cwd": self.home.project(),
+            "startedAt": u64::try_from(now.as_millis()).expect("a time"),
+            "version": "2.1.330",
+            "kind": "interactive",
+            "entrypoint": "cli",
+        });
+        let beside = folder.join("session");
+        fs::write(&beside, session.to_string()).expect("a file");
+        fs::rename(beside, pipe).expect("in its place");
+        // It waits for a reader.
+        fs::read(gate).expect("it writes");
+    }
+
     /// From now on the faults strike.
     pub(crate) fn strike(&self) {
         fs::write(flag(&self.home), "").expect("a file");

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -14,6 +15,9 @@ use crate::stage::{Play, Stage};
 /// Where the stand-in writes to.
 fn transcript(stage: &Stage) -> PathBuf {
     stage.wait("transcript", || {
+        // A file has no event.
+        std::thread::sleep(Duration::from_millis(5));
+        stage.ring();
         let folders = fs::read_dir(stage.home.path().join(".claude/projects")).ok()?;
         let mut files = folders
             .flatten()
@@ -44,11 +48,12 @@ fn cost(stage: &Stage) -> Option<(u64, u64)> {
 
 #[test]
 fn two_hundred_megabytes_are_not_read() {
-    let stage = Play::stand_in().start();
+    let stage = Play::held().start();
     let path = transcript(&stage);
     let mut file = OpenOptions::new().append(true).open(&path).expect("it");
     file.set_len(200 << 20).expect("a large file");
     file.write_all(b"\n").expect("a line's end");
+    stage.go(&path);
     stage.shows(BAR);
     if let Some((read, memory)) = cost(&stage) {
         assert!(read < 8 << 20, "{read} bytes read");
@@ -62,7 +67,7 @@ fn two_hundred_megabytes_are_not_read() {
 fn what_cannot_be_read_is_waited_for_in_vain_and_nobody_types() {
     let kinds = ["folder", "pipe", "dangling", "loop", "garbage", "large"];
     let stages = kinds.map(|kind| {
-        let stage = Play::stand_in().set("BASE", "1s").start();
+        let stage = Play::held().set("BASE", "1s").start();
         let path = transcript(&stage);
         match kind {
             "folder" => replaced(&path, |path| fs::create_dir(path).expect("a folder")),
@@ -90,6 +95,7 @@ fn what_cannot_be_read_is_waited_for_in_vain_and_nobody_types() {
                 file.set_len(200 << 20).expect("a large file");
             }),
         }
+        stage.go(&path);
         stage
     });
     for (kind, stage) in kinds.into_iter().zip(stages) {
@@ -112,7 +118,8 @@ fn what_cannot_be_read_is_waited_for_in_vain_and_nobody_types() {
 #[test]
 fn what_changes_during_the_wait_makes_us_stand_down() {
     let kinds = ["truncated", "removed", "replaced", "a pipe now"];
-    let stages = kinds.map(|_| Play::stand_in().set("BASE", "5s").set("CAP", "5s").start());
+    // The wait is longer than this test's patience: the user ends it, and only after the change.
+    let stages = kinds.map(|_| Play::stand_in().start());
     for (kind, stage) in kinds.into_iter().zip(&stages) {
         let path = transcript(stage);
         stage.shows(BAR);
@@ -144,6 +151,7 @@ fn what_changes_during_the_wait_makes_us_stand_down() {
         }
     }
     for (kind, stage) in kinds.into_iter().zip(&stages) {
+        stage.types("\r");
         stage.logs("stood-down");
         leaves(stage, kind);
     }
