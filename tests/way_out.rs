@@ -80,6 +80,41 @@ fn attributes_and_flags_of_the_shared_terminal_are_as_before_after_every_end() {
     }
 }
 
+/// A fault of our own, in builds that have such points: in the loop, beside every guard, and while the terminal is
+/// being made raw.
+#[cfg(debug_assertions)]
+#[test]
+fn attributes_and_flags_are_as_before_after_a_panic() {
+    for point in ["driver", "uncaught", "raw"] {
+        let tmp = tempfile::tempdir().expect("a folder");
+        let flag = tmp.path().join("now");
+        let idle = Idle::open();
+        let shared = idle.shared();
+        let child = "echo in; exec sleep 1000";
+        let mut command = script(bare("/bin/sh"), SHELL, &[CLAUDE_RETRY, "-c", child]);
+        let fault = format!("{point}:1:{}", flag.display());
+        command
+            .env("CLAUDE_RETRY_PROGRAM", "/bin/sh")
+            .env("CLAUDE_RETRY_FAULT", fault);
+        let mut terminal = idle.start(command);
+        terminal.expect("ready");
+        let before = state(&shared);
+        if point == "driver" {
+            // The loop is at work.
+            terminal.send(b"\n");
+            terminal.expect("in");
+            std::fs::write(&flag, "").expect("a file");
+            terminal.send(b"x");
+        } else {
+            std::fs::write(&flag, "").expect("a file");
+            terminal.send(b"\n");
+        }
+        terminal.expect(&format!("the point {point}"));
+        assert_eq!(terminal.value("code"), "125", "{point}");
+        assert_eq!(state(&shared), before, "{point}");
+    }
+}
+
 #[test]
 fn a_program_that_cannot_be_started_leaves_the_terminal_as_it_was() {
     let tmp = tempfile::tempdir().expect("a folder");
