@@ -44,6 +44,7 @@ fn nobody_is_left(processes: &[String]) {
 }
 
 /// Its handler takes its time: it waits for somebody, and has last words.
+/// The helper may not have become `sleep` yet, and still catch what the shell catches: so it is killed.
 #[test]
 fn a_signal_is_passed_on_and_the_child_ends_in_its_own_time() {
     let tmp = tempfile::tempdir().expect("a folder");
@@ -51,7 +52,7 @@ fn a_signal_is_passed_on_and_the_child_ends_in_its_own_time() {
         let waits = tmp.path().join(name);
         fifo(&waits);
         let words = format!(
-            "trap 'echo got {name}; read go < \"$1\"; kill $!; echo last words; exit 9' {name}; {TELL} wait"
+            "trap 'echo got {name}; read go < \"$1\"; kill -KILL $!; echo last words; exit 9' {name}; {TELL} wait"
         );
         let mut terminal = child(&words, &[waits.to_str().expect("a plain path")]);
         let processes = processes(&mut terminal);
