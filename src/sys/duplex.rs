@@ -103,19 +103,17 @@ impl Duplex {
     }
 
     fn watch_writer(&mut self) -> io::Result<()> {
-        if let Writer::Unwatched(_) = &self.writer
-            && let Writer::Unwatched(file) = std::mem::replace(&mut self.writer, Writer::Lost)
-        {
-            self.writer = Writer::Watched(watch(file, Interest::WRITABLE)?);
-        }
+        self.writer = match std::mem::replace(&mut self.writer, Writer::Lost) {
+            Writer::Unwatched(file) => Writer::Watched(watch(file, Interest::WRITABLE)?),
+            other => other,
+        };
         Ok(())
     }
 
     fn unwatch_writer(&mut self) {
-        if let Writer::Watched(_) = &self.writer
-            && let Writer::Watched(writer) = std::mem::replace(&mut self.writer, Writer::Lost)
-        {
-            self.writer = Writer::Unwatched(writer.into_inner());
-        }
+        self.writer = match std::mem::replace(&mut self.writer, Writer::Lost) {
+            Writer::Watched(writer) => Writer::Unwatched(writer.into_inner()),
+            other => other,
+        };
     }
 }

@@ -7,9 +7,10 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
-use rustix::fs::{FileType, Mode, OFlags, fstat, open as open_file, stat};
+use rustix::fs::{Mode, OFlags, fstat, open as open_file, stat};
 use rustix::termios::{
-    OptionalActions, Termios, Winsize, tcgetattr, tcgetpgrp, tcgetwinsize, tcsetattr, ttyname,
+    OptionalActions, Termios, Winsize, isatty, tcgetattr, tcgetpgrp, tcgetwinsize, tcsetattr,
+    ttyname,
 };
 
 use super::duplex::Duplex;
@@ -42,12 +43,11 @@ pub(super) fn same_terminal(a: impl AsFd, b: impl AsFd) -> bool {
 
 /// Is `a` the terminal `b`, or `/dev/tty`, which is the controlling one?
 pub(super) fn is_the_same_or_controlling(a: impl AsFd, b: impl AsFd) -> bool {
-    let (Ok(a), Ok(b)) = (fstat(a), fstat(b)) else {
-        return false;
+    let controlling = || {
+        let devices = (stat("/dev/tty"), fstat(&a));
+        matches!(devices, (Ok(tty), Ok(a)) if tty.st_rdev == a.st_rdev)
     };
-    let controlling = stat("/dev/tty").is_ok_and(|tty| tty.st_rdev == a.st_rdev);
-    let special = FileType::from_raw_mode(a.st_mode) == FileType::CharacterDevice;
-    special && (a.st_rdev == b.st_rdev || controlling)
+    isatty(&a) && (same_terminal(&a, b) || controlling())
 }
 
 /// Opens the terminal of stdin anew.

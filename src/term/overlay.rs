@@ -104,7 +104,8 @@ impl Compositor {
             return;
         }
         self.age += 1;
-        if self.drawn.is_none() && self.our_title.is_none() {
+        self.undraw(tty);
+        if self.our_title.is_none() {
             tty.extend_from_slice(bytes);
             self.backlog.push(bytes);
             if self.backlog.len() >= BACKLOG {
@@ -113,23 +114,17 @@ impl Compositor {
             return;
         }
         self.catch_up();
-        self.undraw(tty);
         let boundary = self.scanner.at_boundary();
-        let title = self
-            .our_title
-            .as_ref()
-            .map(|_| self.shadow.modes().title().to_owned());
+        let title = self.shadow.modes().title().to_owned();
         self.feed(bytes);
         let touched = self.shadow.modes_mut().take_title_touched();
         let set = self.shadow.modes_mut().take_title_set();
-        if let Some(title) = title {
-            if boundary && (touched || !self.scanner.at_boundary()) {
-                // The child saves or reads the title, or may be about to: it shall find its own.
-                write_title(&title, tty);
-                self.our_title = None;
-            } else if set {
-                self.our_title = None;
-            }
+        if boundary && (touched || !self.scanner.at_boundary()) {
+            // The child saves or reads the title, or may be about to: it shall find its own.
+            write_title(&title, tty);
+            self.our_title = None;
+        } else if set {
+            self.our_title = None;
         }
         tty.extend_from_slice(bytes);
     }

@@ -63,6 +63,11 @@ fn two_hundred_megabytes_are_not_read() {
     cancels_and_leaves(&stage, "200 MB");
 }
 
+fn fifo(path: &Path) {
+    let made = Command::new("mkfifo").arg(path).status();
+    assert!(made.expect("mkfifo").success());
+}
+
 #[test]
 fn what_cannot_be_read_is_waited_for_in_vain_and_nobody_types() {
     let kinds = ["folder", "pipe", "dangling", "loop", "garbage", "large"];
@@ -71,15 +76,7 @@ fn what_cannot_be_read_is_waited_for_in_vain_and_nobody_types() {
         let path = transcript(&stage);
         match kind {
             "folder" => replaced(&path, |path| fs::create_dir(path).expect("a folder")),
-            "pipe" => replaced(&path, |path| {
-                assert!(
-                    Command::new("mkfifo")
-                        .arg(path)
-                        .status()
-                        .expect("mkfifo")
-                        .success()
-                );
-            }),
+            "pipe" => replaced(&path, fifo),
             "dangling" => replaced(&path, |path| symlink("nothing", path).expect("a link")),
             "loop" => replaced(&path, |path| symlink(path, path).expect("a link")),
             "garbage" => replaced(&path, |path| {
@@ -139,15 +136,7 @@ fn what_changes_during_the_wait_makes_us_stand_down() {
                 fs::write(&beside, format!("{line}\n")).expect("a file");
                 fs::rename(&beside, &path).expect("a rename");
             }
-            _ => replaced(&path, |path| {
-                assert!(
-                    Command::new("mkfifo")
-                        .arg(path)
-                        .status()
-                        .expect("mkfifo")
-                        .success()
-                );
-            }),
+            _ => replaced(&path, fifo),
         }
     }
     for (kind, stage) in kinds.into_iter().zip(&stages) {
