@@ -24,12 +24,14 @@ doc:
 # The real CLI, from npm: every scenario on the oldest and the newest supported version.
 real:
     scripts/install-claude.sh 2.1.145 2.1.330
-    CLAUDE_RETRY_REAL=1 cargo test --release --test real_claude
+    cargo build --release
+    CLAUDE_RETRY_REAL=1 CLAUDE_RETRY_BIN=target/release/claude-retry cargo test --test real_claude
 
 # The same on four versions.
 real-all:
     scripts/install-claude.sh 2.1.145 2.1.200 2.1.250 2.1.330
-    CLAUDE_RETRY_REAL=all cargo test --release --test real_claude
+    cargo build --release
+    CLAUDE_RETRY_REAL=all CLAUDE_RETRY_BIN=target/release/claude-retry cargo test --test real_claude
 
 # All of it, as the CI does.
 ci:

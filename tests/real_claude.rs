@@ -43,7 +43,7 @@ fn main() -> ExitCode {
         _ => {
             println!(
                 "the real-CLI suite is `just real`, which runs: {} && \
-                 CLAUDE_RETRY_REAL=1 cargo test --release --test real_claude",
+                 CLAUDE_RETRY_REAL=1 cargo test --test real_claude",
                 install(&versions::FAST)
             );
             return libtest_mimic::run(&args, Vec::new()).exit_code();

@@ -20,8 +20,14 @@ use crate::support::terminal::{Command, Exit, Key, Kind, Terminal};
 /// The most that a scenario may take.
 const LIMIT: Duration = Duration::from_mins(1);
 
-/// The program under test.
-const OURS: &str = env!("CARGO_BIN_EXE_claude-retry");
+/// The program under test: the one that `CLAUDE_RETRY_BIN` names (a release, as its users have it), else what was
+/// built with the tests.
+fn ours() -> PathBuf {
+    let named = std::env::var_os("CLAUDE_RETRY_BIN");
+    let path = named.unwrap_or_else(|| env!("CARGO_BIN_EXE_claude-retry").into());
+    // The sessions run in folders of their own.
+    std::path::absolute(&path).unwrap_or_else(|_| path.into())
+}
 
 /// The rows of a prompt.
 pub(crate) type Rows = Option<Vec<Vec<Cell>>>;
@@ -113,7 +119,7 @@ impl Stage {
 
     /// Puts the hook into the settings of this home.
     pub(crate) fn install(&self) -> Outcome {
-        let done = std::process::Command::new(OURS)
+        let done = std::process::Command::new(ours())
             .args(["ctl", "hook", "install", "--yes"])
             .env_clear()
             .envs(self.environment())
@@ -171,7 +177,7 @@ impl Stage {
             env.push(("CLAUDE_RETRY_PROGRAM".into(), cli.clone().into()));
         }
         let command = make(Command {
-            program: if wrapped { OURS.into() } else { cli },
+            program: if wrapped { ours() } else { cli },
             args: args.iter().map(Into::into).collect(),
             env,
             directory: self.home.project(),
