@@ -371,9 +371,9 @@ impl Driver {
                 }
             }
             Effect::CloseInput => {
+                // Behind the bytes that come with it.
                 if let Some(run) = &mut self.run {
                     run.closing = true;
-                    run.close_if_done();
                 }
             }
             Effect::Look(place) => {

@@ -210,6 +210,8 @@ pub struct Job {
     unsent: Vec<u8>,
     /// Runs that were not the first.
     again: u32,
+    /// The transcript's line that was dealt with last: it is still the newest where the file lags.
+    handled: Option<String>,
 }
 
 impl Job {
@@ -229,6 +231,7 @@ impl Job {
             input_closed: false,
             unsent: Vec::new(),
             again: 0,
+            handled: None,
             rng,
             voice,
             invocation,
@@ -341,7 +344,7 @@ impl Job {
                     if self.again > 0 {
                         out.effects.push(records::turn_ok());
                     }
-                    (self.again, self.session) = (0, self.session.take());
+                    self.again = 0;
                     self.tries.reset();
                 }
                 // A queued message may be next; only a run that waits for input lives on.
@@ -513,6 +516,9 @@ impl Job {
                 {
                     return Err("the transcript ends in another session's error");
                 }
+                if self.handled.as_ref() == Some(&turn.uuid) {
+                    return Err("the transcript ends in an error that was dealt with");
+                }
                 let counts_on = *counts_on;
                 Ok((failure(Some(turn)), Next::Resume { counts_on }))
             }
@@ -558,6 +564,7 @@ impl Job {
         if let Some(id) = &failure.session_id {
             self.session = Some(id.clone());
         }
+        self.handled = failure.uuid.clone().or(self.handled.take());
         match self.tries.failed(now.elapsed, failure) {
             Step::Wait(wait) => {
                 out.effects.push(records::waiting(&wait, self.tries.max()));

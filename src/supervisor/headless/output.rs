@@ -124,6 +124,8 @@ impl Output {
                 return None;
             }
             Kind::User(Some(uuid)) if self.dropped.message.as_ref() == Some(uuid) => return None,
+            // What becomes of our message (`command_lifecycle`, 2.1.330) is no news to who did not send it.
+            Kind::Other if self.tells_of_message(&line) => return None,
             _ => {}
         }
         match kind {
@@ -145,6 +147,11 @@ impl Output {
             Kind::Response(_) | Kind::Other => out.extend_from_slice(&line),
         }
         None
+    }
+
+    fn tells_of_message(&self, line: &[u8]) -> bool {
+        let uuid = self.dropped.message.as_ref().map(String::as_bytes);
+        uuid.is_some_and(|uuid| line.windows(uuid.len()).any(|part| part == uuid))
     }
 
     /// What the run says of its failed turn, if it is nothing but an error.
