@@ -64,7 +64,15 @@ pub fn parse(args: Vec<OsString>) -> Result<Command, Error> {
         })?;
         // What begins with a dash is somebody's flag: a value that does is written with `=`.
         let next = || rest.next_if(|next| !next.as_encoded_bytes().starts_with(b"-"));
-        let value = value.or_else(next).ok_or(Error::MissingValue {
+        let value = match setting.bare {
+            // What follows is claude's, unless it can only be the value.
+            Some(bare) => value.or_else(|| {
+                let choice = |next: &OsString| setting.choices.iter().any(|choice| next == choice);
+                Some(rest.next_if(choice).unwrap_or_else(|| bare.into()))
+            }),
+            None => value.or_else(next),
+        };
+        let value = value.ok_or(Error::MissingValue {
             flag: flag.clone(),
             example: setting.example,
         })?;
@@ -130,6 +138,21 @@ mod tests {
             run(&["--retry-cap", "10s", "--", "--retry-cap", "--"]).1,
             os(&["--retry-cap", "--"])
         );
+    }
+
+    #[test]
+    fn a_switch_may_stand_without_its_value() {
+        for (given, value, rest) in [
+            (&["--retry-quiet", "-p", "hi"][..], "on", &["-p", "hi"][..]),
+            (&["--retry-quiet", "say hi", "-p"], "on", &["say hi", "-p"]),
+            (&["--retry-quiet", "off", "-p"], "off", &["-p"]),
+            (&["--retry-quiet=off", "-p"], "off", &["-p"]),
+            (&["--retry-quiet"], "on", &[]),
+        ] {
+            let (flags, args) = run(given);
+            assert_eq!(flags, [("quiet", value.to_owned())], "{given:?}");
+            assert_eq!(args, os(rest), "{given:?}");
+        }
     }
 
     #[test]

@@ -124,6 +124,10 @@ pub struct Settings {
     pub retry_after: bool,
     /// Turn on the CLI's own watchdog for the child.
     pub native_watchdog: bool,
+    /// Say nothing on stderr about the retries of a run without a terminal.
+    pub quiet: bool,
+    /// Put a line of ours into `stream-json` at each wait.
+    pub stream_events: bool,
     /// The log file, or `None` for no log.
     pub log: Option<PathBuf>,
     /// The wordings that are in force.
@@ -160,6 +164,8 @@ impl Default for Settings {
             resume: ResumeMode::Auto,
             retry_after: false,
             native_watchdog: false,
+            quiet: false,
+            stream_events: true,
             log: None,
             catalogue: Arc::new(Catalogue::builtin().clone()),
         }

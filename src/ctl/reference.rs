@@ -231,6 +231,9 @@ fn whole() -> Command {
                 .value_name("CHOICE")
                 .value_parser(PossibleValuesParser::new(setting.choices));
         }
+        if setting.bare.is_some() {
+            arg = arg.num_args(0..=1);
+        }
         command = command.arg(arg);
     }
     let alone = |name: &'static str, what: &str| {

@@ -3,6 +3,7 @@
 pub mod alone;
 pub mod backoff;
 pub mod banner;
+pub mod headless;
 pub mod hook;
 pub mod keys;
 pub mod prompt;

@@ -84,7 +84,7 @@ pub fn last_turn(tail: &[u8], whole: bool) -> Option<LastTurn> {
                 status: detail.status,
             }
         }
-        Role::Assistant => Ending::Assistant,
+        Role::Assistant | Role::Filler => Ending::Assistant,
         Role::User | Role::Woken | Role::Link => Ending::User,
     };
     Some(LastTurn {
@@ -107,6 +107,13 @@ pub fn errors_since(tail: &[u8], whole: bool, unix_ms: u64) -> u32 {
     u32::try_from(errors.count()).unwrap_or(u32::MAX)
 }
 
+/// Does the tail hold a line with the session's costs?
+pub fn has_costs(tail: &[u8]) -> bool {
+    const START: &[u8] = br#"{"type":"cost-state""#;
+    tail.split(|&byte| byte == b'\n')
+        .any(|line| line.starts_with(START))
+}
+
 /// What a line is to the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Role {
@@ -115,6 +122,9 @@ enum Role {
     Woken,
     Assistant,
     Error,
+    /// Of the CLI's own making in a run that resumes a failed turn (2.1.145): neither an answer nor a message. It is the
+    /// newest line as long as nothing follows.
+    Filler,
     /// Of the chain, but no turn's: attachments, `system`, a local command.
     Link,
 }
@@ -189,6 +199,7 @@ fn read_line(bytes: &[u8]) -> Option<Line<'_>> {
     }
     let role = match &*fields.kind {
         "assistant" if fields.is_api_error_message == Some(true) => Role::Error,
+        "assistant" if is_filler(bytes) => Role::Filler,
         "assistant" => Role::Assistant,
         "user" if is_local_command(bytes) => Role::Link,
         "user" if matches!(&fields.origin, Some(Origin::Of { kind }) if kind == NOTIFICATION) => {
@@ -219,6 +230,14 @@ fn unix_ms(time: &str) -> Option<u64> {
     let time: jiff::Timestamp = time.parse().ok()?;
     u64::try_from(time.as_millisecond()).ok()
 }
+
+/// The synthetic answer that the CLI puts between a failed turn and the message that resumes it.
+fn is_filler(bytes: &[u8]) -> bool {
+    contains(bytes, b"\"<synthetic>\"") && Detail::read(bytes).text == NO_RESPONSE
+}
+
+/// Its text.
+const NO_RESPONSE: &str = "No response requested.";
 
 /// A user line that stands for a slash command that started no turn: the caveat before it, the command,
 /// its output.
@@ -387,7 +406,7 @@ impl<'a> Chain<'a> {
             match self.lines[at].role {
                 role if ends.contains(&role) => break,
                 Role::Error => count += 1,
-                Role::Assistant | Role::User | Role::Woken | Role::Link => {}
+                Role::Assistant | Role::User | Role::Woken | Role::Filler | Role::Link => {}
             }
             next = self.before(at);
         }

@@ -8,6 +8,7 @@ mod debug_file;
 mod driver;
 mod duplex;
 pub mod guarded;
+mod headless;
 mod hook;
 mod ids;
 mod job;
@@ -35,6 +36,7 @@ use rustix::process::{Pid, test_kill_process};
 use rustix::termios::isatty;
 
 use crate::config::Settings;
+use crate::supervisor::headless::arguments::Invocation;
 use crate::supervisor::session::{ExitKind, TerminalTraits};
 
 pub use self::capabilities::{Answers, Mode, Unasked, ask as ask_terminal};
@@ -98,8 +100,8 @@ impl LaunchError {
     }
 }
 
-/// Runs the CLI with these arguments: in a pty of ours under supervision, or, where there is nothing to
-/// supervise (no terminal, `-p`, already inside), by becoming it.
+/// Runs the CLI with these arguments: in a pty of ours under supervision; without a terminal (`-p`) with pipes; or,
+/// where there is nothing to supervise (a verb, already inside), by becoming it.
 ///
 /// # Errors
 ///
@@ -150,6 +152,11 @@ fn run(
         ourselves.as_deref(),
     )?;
 
+    let invocation = Invocation::read(args);
+    if recorder.is_none() && invocation.is_headless(isatty(io::stdout())) {
+        return headless::run(settings, &program, invocation)
+            .map(|kind| ExitCode::from(exit_code(kind)));
+    }
     let tty = if wants_passthrough(args) {
         None
     } else {
@@ -201,17 +208,9 @@ pub fn probe_companion() -> io::Result<PathBuf> {
     companion::Companion::probe()
 }
 
-/// Is `-p` / `--print` among the CLI's arguments? After `--` everything is a prompt.
-///
-/// The short flag may stand behind other flags that take no value, as in `-cp`.
+/// Is `-p` / `--print` among the CLI's arguments?
 fn is_headless(args: &[OsString]) -> bool {
-    args.iter().take_while(|arg| *arg != "--").any(|arg| {
-        let arg = arg.as_encoded_bytes();
-        arg == b"--print"
-            || arg.strip_prefix(b"-").is_some_and(|short| {
-                short.iter().find(|byte| !b"chv".contains(byte)) == Some(&b'p')
-            })
-    })
+    Invocation::read(args).prints()
 }
 
 /// Does `value` of [`NESTED_VAR`] name a living wrapper whose inner terminal is `own_tty`?
@@ -268,34 +267,6 @@ pub fn traits() -> TerminalTraits {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn headless(args: &[&str]) -> bool {
-        is_headless(&args.iter().map(OsString::from).collect::<Vec<_>>())
-    }
-
-    #[test]
-    fn print_mode_is_seen_wherever_it_stands_before_the_dashes() {
-        for args in [
-            &["-p"][..],
-            &["--print"],
-            &["--resume", "x", "-p", "hi"],
-            &["-cp"],
-            &["-pc"],
-        ] {
-            assert!(headless(args), "{args:?}");
-        }
-        for args in [
-            &[][..],
-            &["--", "-p"],
-            &["-c"],
-            &["--prompt"],
-            &["-dapi"],
-            &["p"],
-            &["-"],
-        ] {
-            assert!(!headless(args), "{args:?}");
-        }
-    }
 
     #[test]
     fn nested_only_on_the_inner_terminal_of_a_living_wrapper() {

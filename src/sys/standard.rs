@@ -31,6 +31,11 @@ extern "C" fn look() {
 #[used]
 static LOOK: extern "C" fn() = look;
 
+/// Was this one closed?
+pub(super) fn is_closed(fd: c_int) -> bool {
+    CLOSED.load(Ordering::Relaxed) & (1 << fd) != 0
+}
+
 /// Those that were closed.
 fn closed() -> impl Iterator<Item = c_int> {
     let closed = CLOSED.load(Ordering::Relaxed);
@@ -40,7 +45,12 @@ fn closed() -> impl Iterator<Item = c_int> {
 /// Closes those that were closed when we were started. To be called between fork and exec, or right before
 /// exec: a descriptor that is opened later would take the place.
 pub(super) fn close_again() {
-    for fd in closed() {
+    close_again_but(None);
+}
+
+/// The same for a child whose descriptor `but` is a pipe of ours.
+pub(super) fn close_again_but(but: Option<c_int>) {
+    for fd in closed().filter(|fd| Some(*fd) != but) {
         // SAFETY: it is the runtime's `/dev/null`, which nobody owns, and nothing is opened from here on.
         #[expect(unsafe_code, reason = "nobody owns it, so nobody can drop it")]
         unsafe {

@@ -154,8 +154,12 @@ impl Locator {
 
     /// The transcript of this session, if it is there: in the folder of its `cwd`, else wherever it is.
     pub(super) fn file_of(&self, session: &SessionFile) -> Option<PathBuf> {
-        let name = format!("{}.jsonl", session.session_id);
         let cwd = session.cwd.as_deref().map_or(self.cwd.as_path(), Path::new);
+        self.file_of_id(&session.session_id, cwd)
+    }
+
+    fn file_of_id(&self, id: &str, cwd: &Path) -> Option<PathBuf> {
+        let name = format!("{id}.jsonl");
         let usual = self.projects().join(folder_name(cwd)).join(&name);
         if usual.exists() {
             return Some(usual);
@@ -170,36 +174,70 @@ impl Locator {
     /// The one transcript in our folder that was written since the start; `None` also where there are two,
     /// for then nobody knows whose is whose.
     fn file_by_times(&self) -> Option<PathBuf> {
-        let full = folder_name(&self.cwd);
-        let folder = if full.len() <= FOLDER_NAME {
-            self.projects().join(full)
-        } else {
-            let cut = format!("{}-", &full[..FOLDER_NAME]);
-            let folders = fs::read_dir(self.projects()).ok()?;
-            only(
-                folders
-                    .flatten()
-                    .map(|folder| folder.path())
-                    .filter(|folder| {
-                        folder
-                            .file_name()
-                            .is_some_and(|name| name.as_encoded_bytes().starts_with(cut.as_bytes()))
-                    }),
-            )?
-        };
-        let files = fs::read_dir(folder)
-            .ok()?
+        only(self.written_since(self.spawned_unix_ms).into_iter())
+    }
+
+    /// The transcripts in our folder that were written since this time.
+    fn written_since(&self, unix_ms: u64) -> Vec<PathBuf> {
+        let files = self
+            .folder()
+            .and_then(|folder| fs::read_dir(folder).ok())
+            .into_iter()
+            .flatten()
             .flatten()
             .map(|entry| entry.path());
-        only(files.filter(|file| {
-            is_session_transcript(file)
-                && fs::metadata(file)
-                    .is_ok_and(|meta| modified_unix_ms(&meta) >= self.spawned_unix_ms)
-        }))
+        files
+            .filter(|file| {
+                is_session_transcript(file)
+                    && fs::metadata(file).is_ok_and(|meta| modified_unix_ms(&meta) >= unix_ms)
+            })
+            .collect()
+    }
+
+    /// Our folder's project.
+    fn folder(&self) -> Option<PathBuf> {
+        let full = folder_name(&self.cwd);
+        if full.len() <= FOLDER_NAME {
+            return Some(self.projects().join(full));
+        }
+        let cut = format!("{}-", &full[..FOLDER_NAME]);
+        let folders = fs::read_dir(self.projects()).ok()?;
+        only(
+            folders
+                .flatten()
+                .map(|folder| folder.path())
+                .filter(|folder| {
+                    folder
+                        .file_name()
+                        .is_some_and(|name| name.as_encoded_bytes().starts_with(cut.as_bytes()))
+                }),
+        )
     }
 
     fn projects(&self) -> PathBuf {
         self.config_dir.join("projects")
+    }
+}
+
+/// The transcripts of runs that have no process any more, in the folders that our own environment gives to the CLI.
+#[derive(Clone, Debug)]
+pub(super) struct Project(Locator);
+
+impl Project {
+    pub(super) fn of_ours() -> Option<Self> {
+        let nobody = rustix::process::getpid();
+        Locator::of_child(nobody, nobody, 0).map(Self)
+    }
+
+    /// The transcript of the session with this id, wherever it is.
+    pub(super) fn file_of(&self, id: &str) -> Option<PathBuf> {
+        let cwd = &self.0.cwd;
+        is_plain(id).then(|| self.0.file_of_id(id, cwd)).flatten()
+    }
+
+    /// The transcripts of this folder that were written since this time (milliseconds since the Unix epoch).
+    pub(super) fn written_since(&self, unix_ms: u64) -> Vec<PathBuf> {
+        self.0.written_since(unix_ms)
     }
 }
 
@@ -293,6 +331,17 @@ pub(super) fn read_last_turn(path: &Path) -> io::Result<Option<LastTurn>> {
         }
     }
     Ok(None)
+}
+
+/// Does the end of a transcript hold the session's costs, from which a run that resumes it goes on? (2.1.330.)
+pub(super) fn counts_on(path: &Path) -> io::Result<bool> {
+    let [.., tail] = TAILS;
+    let (mut file, len) = open(path)?;
+    let from = len.saturating_sub(tail);
+    file.seek(SeekFrom::Start(from))?;
+    let mut bytes = Vec::new();
+    file.take(2 * tail).read_to_end(&mut bytes)?;
+    Ok(crate::supervisor::transcript::has_costs(&bytes))
 }
 
 /// How many error lines of this time or later stand at the end of a transcript.

@@ -1,0 +1,596 @@
+//! A run without a terminal: pipes in, events to the [`Job`], its bytes out, its effects performed.
+//!
+//! The CLI is our child in our own process group: what the terminal sends to the group reaches it as it would without
+//! us. Its stderr is ours. Stdin and stdout may be files, which cannot be waited for, or pipes that others share, which
+//! are not to be made nonblocking: a thread each reads and writes them ([`ends`]).
+
+mod ends;
+mod line;
+mod look;
+
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, kill_process};
+use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+
+use self::ends::{Input, Output};
+use self::line::Line;
+use super::clock::Clock;
+use super::program::Found;
+use super::signals::{self, Got, Signals};
+use super::{LaunchError, Log, guarded, standard, tty, watchdog_env};
+use crate::config::Settings;
+use crate::supervisor::headless::arguments::Invocation;
+use crate::supervisor::headless::{Effect, Event, Job, Outbox, Voice};
+use crate::supervisor::session::{ExitKind, Signal};
+
+/// A pipe holds 64 kB, on most systems.
+const READ_BUFFER: usize = 64 * 1024;
+/// So much may wait for our stdout before no more is read of the run's.
+const TO_STDOUT: usize = 1024 * 1024;
+/// How long the run's output must be quiet after its end until it counts as drained, where a process of its keeps the
+/// pipe open.
+const QUIET_AFTER_EXIT: Duration = Duration::from_millis(100);
+/// How long the CLI may take to end where nobody reads what it prints. It gives its own way out up to 6.5 s.
+const GRACE: Duration = Duration::from_secs(10);
+/// How long its `--help` may take.
+const HELP: Duration = Duration::from_secs(10);
+/// A frame of the countdown on stderr, in whole seconds.
+const FRAME: Duration = Duration::from_secs(1);
+/// What a shell says of a program that wrote into a pipe that nobody reads.
+const SIGPIPE: u8 = 13;
+/// What a job may ask for in answer to one event.
+const MAX_EFFECTS: usize = 64;
+
+/// Runs the CLI, and the runs that resume it, until there is an end.
+pub(super) fn run(
+    settings: Settings,
+    program: &Found,
+    invocation: Invocation,
+) -> Result<ExitKind, LaunchError> {
+    crate::fault::arm();
+    guarded::install_panic_hook();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build();
+    let runtime = runtime.map_err(|error| LaunchError::own("start the event loop", &error))?;
+    let end = runtime.block_on(async {
+        let mut driver = Driver::new(settings, program.clone(), invocation)?;
+        let end = driver.run().await;
+        driver.close(end.as_ref().ok().copied());
+        end
+    });
+    // The threads may be in the middle of a read: they end with us.
+    runtime.shutdown_background();
+    end
+}
+
+/// A run of the CLI.
+struct Run {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    stdout: Option<ChildStdout>,
+    /// Bytes for its stdin, which is closed behind them.
+    queue: Vec<u8>,
+    closing: bool,
+    exited: Option<ExitKind>,
+}
+
+/// What woke the loop.
+enum Ready {
+    Signal(Got),
+    Exited(io::Result<ExitStatus>),
+    Output(io::Result<usize>),
+    /// The run is over and its pipe quiet.
+    Quiet,
+    Taken(io::Result<usize>),
+    Input(io::Result<Vec<u8>>),
+    Written(io::Result<()>),
+    Help(Option<String>),
+    Time,
+}
+
+struct Driver {
+    settings: Settings,
+    program: Found,
+    job: Option<Job>,
+    clock: Clock,
+    signals: Signals,
+    log: Log,
+    run: Option<Run>,
+    input: Option<Input>,
+    output: Output,
+    line: Line,
+    outbox: Outbox,
+    buffer: Vec<u8>,
+    help: Option<tokio::task::JoinHandle<Option<String>>>,
+    /// A Ctrl+C of the terminal's was left to the terminal.
+    interrupted: bool,
+    /// Nobody reads what we write; when the run is killed.
+    broken: Option<Instant>,
+    end: Option<ExitKind>,
+    failed: Option<LaunchError>,
+}
+
+impl Driver {
+    fn new(
+        settings: Settings,
+        program: Found,
+        invocation: Invocation,
+    ) -> Result<Self, LaunchError> {
+        let signals =
+            Signals::register().map_err(|error| LaunchError::own("take signals", &error))?;
+        let line = Line::new();
+        let voice = match (settings.quiet, line.is_live()) {
+            (true, _) => Voice::Silent,
+            (false, true) => Voice::Live,
+            (false, false) => Voice::Lines,
+        };
+        let clock = Clock::start();
+        let job = guarded::catch(|| Job::new(settings.clone(), invocation, voice, rand::random()));
+        let mut log = Log::new(settings.log.clone());
+        log.append(&json!({
+            "event": "start",
+            "version": env!("CARGO_PKG_VERSION"),
+            "program": program.path.to_string_lossy(),
+            "folder": std::env::current_dir().ok().map(|dir| dir.to_string_lossy().into_owned()),
+            "mode": "headless",
+        }));
+        Ok(Self {
+            job: job.ok(),
+            input: None,
+            output: Output::new(),
+            outbox: Outbox::default(),
+            buffer: vec![0; READ_BUFFER],
+            run: None,
+            help: None,
+            interrupted: false,
+            broken: None,
+            end: None,
+            failed: None,
+            settings,
+            program,
+            clock,
+            signals,
+            log,
+            line,
+        })
+    }
+
+    async fn run(&mut self) -> Result<ExitKind, LaunchError> {
+        self.handle(&Event::Begin);
+        loop {
+            if let Some(failed) = self.failed.take() {
+                return Err(failed);
+            }
+            if let Some(end) = self.end {
+                if self.output.flush().await.is_err() {
+                    return Ok(ExitKind::Killed(SIGPIPE));
+                }
+                return Ok(end);
+            }
+            self.show();
+            match self.ready().await {
+                Ready::Signal(got) => self.on_signal(got),
+                Ready::Exited(status) => self.on_exited(status),
+                Ready::Output(Ok(0)) => {
+                    if let Some(run) = &mut self.run {
+                        run.stdout = None;
+                    }
+                    self.drained();
+                }
+                Ready::Output(Ok(read)) => {
+                    let bytes = self.buffer[..read].to_vec();
+                    self.handle(&Event::Output(&bytes));
+                }
+                Ready::Output(Err(_)) | Ready::Quiet => {
+                    if let Some(run) = &mut self.run {
+                        run.stdout = None;
+                    }
+                    self.drained();
+                }
+                Ready::Taken(taken) => self.on_taken(taken),
+                Ready::Input(Ok(bytes)) if !bytes.is_empty() => self.handle(&Event::Input(&bytes)),
+                Ready::Input(_) => {
+                    if let Some(input) = &mut self.input {
+                        input.end();
+                    }
+                    self.handle(&Event::InputEnded);
+                }
+                Ready::Written(Ok(())) => {}
+                Ready::Written(Err(error)) => self.on_broken(&error),
+                Ready::Help(help) => {
+                    self.help = None;
+                    self.handle(&Event::Help(help));
+                }
+                Ready::Time => self.on_time(),
+            }
+        }
+    }
+
+    /// Waits for what is next.
+    async fn ready(&mut self) -> Ready {
+        let deadline = self.deadline();
+        let room = self.output.waiting() < TO_STDOUT;
+        // Where no run takes it, it is read all the same: the end of it is news.
+        let mut hungry = self.run.is_none();
+        let (mut exit, mut read, mut write) = (None, None, None);
+        let mut over = false;
+        if let Some(run) = &mut self.run {
+            over = run.exited.is_some();
+            hungry = run.stdin.is_some() && run.queue.is_empty();
+            exit = (!over).then_some(&mut run.child);
+            read = run.stdout.as_mut().filter(|_| room);
+            write = run
+                .stdin
+                .as_mut()
+                .filter(|_| !run.queue.is_empty())
+                .map(|stdin| (stdin, &run.queue));
+        }
+        let reads = read.is_some();
+        tokio::select! {
+            biased;
+            got = self.signals.next() => Ready::Signal(got),
+            taken = async { match write {
+                Some((stdin, queue)) => stdin.write(queue).await,
+                None => std::future::pending().await,
+            } } => Ready::Taken(taken),
+            read = async { match read {
+                Some(stdout) => stdout.read(&mut self.buffer).await,
+                None => std::future::pending().await,
+            } } => Ready::Output(read),
+            status = async { match exit {
+                Some(child) => child.wait().await,
+                None => std::future::pending().await,
+            } } => Ready::Exited(status),
+            () = tokio::time::sleep(QUIET_AFTER_EXIT), if over && reads => Ready::Quiet,
+            written = self.output.written() => Ready::Written(written),
+            input = async { match &mut self.input {
+                Some(input) if hungry => input.next().await,
+                _ => std::future::pending().await,
+            } } => Ready::Input(input),
+            help = async { match &mut self.help {
+                Some(help) => help.await,
+                None => std::future::pending().await,
+            } } => Ready::Help(help.unwrap_or(None)),
+            () = async { match deadline {
+                Some(at) => tokio::time::sleep_until(at.into()).await,
+                None => std::future::pending().await,
+            } } => Ready::Time,
+        }
+    }
+
+    /// The next of the job's deadlines and ours.
+    fn deadline(&mut self) -> Option<Instant> {
+        let job = self.job.as_ref();
+        let due = job.and_then(|job| guarded::catch(|| job.next_deadline()).ok().flatten());
+        let frame = job
+            .and_then(Job::progress)
+            .filter(|_| self.shows())
+            .map(|progress| {
+                let now = self.clock.now().elapsed;
+                let left = progress.until.saturating_sub(now);
+                // When the whole seconds that are left become fewer.
+                let whole = Duration::from_secs(left.as_secs());
+                let part = left.saturating_sub(whole);
+                now + if part.is_zero() { FRAME } else { part }
+            });
+        let due = [due, frame].into_iter().flatten().min();
+        let due = due.and_then(|at| self.clock.instant_of(at));
+        [due, self.broken].into_iter().flatten().min()
+    }
+
+    const fn shows(&self) -> bool {
+        self.line.is_live() && !self.settings.quiet
+    }
+
+    /// The countdown as it is now, or none.
+    fn show(&mut self) {
+        if !self.shows() {
+            return;
+        }
+        let now = self.clock.now().elapsed;
+        let progress = self.job.as_ref().and_then(Job::progress);
+        self.line.show(progress.as_ref(), now);
+    }
+
+    fn on_time(&mut self) {
+        if let Some(at) = self.broken
+            && Clock::instant() >= at
+        {
+            // It does not end by itself.
+            self.broken = None;
+            if let Some(pid) = self.pid() {
+                let _ = kill_process(pid, rustix::process::Signal::KILL);
+            }
+            self.end = Some(ExitKind::Killed(SIGPIPE));
+            return;
+        }
+        self.handle(&Event::Deadline);
+    }
+
+    fn handle(&mut self, event: &Event<'_>) {
+        let mut event = Some(event.clone());
+        let mut effects = 0;
+        while let Some(next) = event.take() {
+            let now = self.clock.now();
+            let Some(job) = &mut self.job else {
+                self.without_job(&next);
+                return;
+            };
+            let mark = (
+                self.outbox.stdout.len(),
+                self.outbox.child.len(),
+                self.outbox.effects.len(),
+            );
+            let outbox = &mut self.outbox;
+            if let Err(failure) = guarded::catch(|| {
+                crate::fault::point("headless");
+                job.handle(now, next.clone(), outbox);
+            }) {
+                self.outbox.stdout.truncate(mark.0);
+                self.outbox.child.truncate(mark.1);
+                self.outbox.effects.truncate(mark.2);
+                self.fail(&failure, &next);
+                return;
+            }
+            for effect in std::mem::take(&mut self.outbox.effects) {
+                effects += 1;
+                if effects > MAX_EFFECTS {
+                    self.fail("a job that never ends", &next);
+                    return;
+                }
+                let answer = self.perform(effect);
+                event = event.or(answer);
+            }
+            let bytes = std::mem::take(&mut self.outbox.stdout);
+            if !bytes.is_empty() {
+                self.line.wipe();
+                self.output.write(bytes);
+            }
+            let bytes = std::mem::take(&mut self.outbox.child);
+            if let Some(run) = self.run.as_mut().filter(|run| run.stdin.is_some()) {
+                run.queue.extend(bytes);
+                run.close_if_done();
+            }
+        }
+    }
+
+    fn perform(&mut self, effect: Effect) -> Option<Event<'static>> {
+        match effect {
+            Effect::Start(args) => {
+                if let Err(error) = self.start(&args) {
+                    self.failed = Some(error);
+                }
+            }
+            Effect::CloseInput => {
+                // Behind the bytes that come with it.
+                if let Some(run) = &mut self.run {
+                    run.closing = true;
+                }
+            }
+            Effect::Look(place) => {
+                let sight = guarded::catch(|| look::look(&place));
+                let sight = sight.unwrap_or(crate::supervisor::headless::Sight::Unsure);
+                return Some(Event::Sight(sight));
+            }
+            Effect::AskHelp => self.ask_help(),
+            Effect::Kill(signal) => self.pass_on(signal),
+            Effect::Say(text) => self.line.say(&text),
+            Effect::Log(record) => self.log.append(&record),
+            Effect::End(kind) => self.end = Some(kind),
+        }
+        None
+    }
+
+    fn start(&mut self, args: &[OsString]) -> Result<(), LaunchError> {
+        self.line.wipe();
+        let mut command = self.program.command(args);
+        command.envs(watchdog_env(&self.settings));
+        let terminal = rustix::termios::isatty(io::stdin());
+        if terminal || standard::is_closed(0) {
+            command.stdin(Stdio::inherit());
+        } else {
+            command.stdin(Stdio::piped());
+        }
+        command.stdout(Stdio::piped());
+        let mut command = Command::from(command);
+        let as_they_were = || {
+            standard::close_again_but(Some(1));
+            Ok(())
+        };
+        // SAFETY: the closure closes descriptors that nobody uses.
+        #[expect(unsafe_code, reason = "the descriptors are to go right before exec")]
+        let command = unsafe { command.pre_exec(as_they_were) };
+        let mut child = command
+            .spawn()
+            .map_err(|error| self.program.exec_error(&error))?;
+        let stdin = child.stdin.take();
+        if stdin.is_some() && self.input.is_none() {
+            self.input = Some(Input::start());
+        }
+        self.run = Some(Run {
+            stdin,
+            stdout: child.stdout.take(),
+            child,
+            queue: Vec::new(),
+            closing: false,
+            exited: None,
+        });
+        self.interrupted = false;
+        Ok(())
+    }
+
+    fn ask_help(&mut self) {
+        let mut command = self.program.command(&["--help".into()]);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        let mut command = Command::from(command);
+        command.kill_on_drop(true);
+        self.help = Some(tokio::spawn(async move {
+            let output = tokio::time::timeout(HELP, command.output()).await.ok()?;
+            String::from_utf8(output.ok()?.stdout).ok()
+        }));
+    }
+
+    fn pid(&self) -> Option<Pid> {
+        let run = self.run.as_ref().filter(|run| run.exited.is_none())?;
+        Pid::from_raw(i32::try_from(run.child.id()?).ok()?)
+    }
+
+    /// Tells the run of a signal, unless the terminal did: it sends a Ctrl+C to all of its foreground.
+    fn pass_on(&mut self, signal: Signal) {
+        let Some(pid) = self.pid() else { return };
+        let key = matches!(signal, Signal::Int | Signal::Quit);
+        if key && tty::in_foreground() && !std::mem::replace(&mut self.interrupted, true) {
+            return;
+        }
+        let _ = kill_process(pid, signals::number(signal));
+    }
+
+    fn on_signal(&mut self, got: Got) {
+        match got {
+            Got::Asked(Signal::Tstp) => {
+                // The run is in our group, and has got it too.
+                self.line.wipe();
+                self.clock.pause();
+                let _ = kill_process(rustix::process::getpid(), rustix::process::Signal::STOP);
+                self.clock.resume();
+            }
+            Got::Winch | Got::Child | Got::Cont => {}
+            Got::Asked(signal) => self.handle(&Event::Signal(signal)),
+        }
+    }
+
+    fn on_exited(&mut self, status: io::Result<ExitStatus>) {
+        let kind = status.map_or(ExitKind::Code(1), kind_of);
+        if let Some(run) = &mut self.run {
+            run.exited = Some(kind);
+            run.stdin = None;
+            run.queue.clear();
+        }
+        self.drained();
+    }
+
+    /// The run is over where it has ended and nothing more is to be read.
+    fn drained(&mut self) {
+        let over = self.run.as_ref().filter(|run| run.stdout.is_none());
+        let Some(kind) = over.and_then(|run| run.exited) else {
+            return;
+        };
+        self.run = None;
+        if self.broken.is_some() {
+            self.end = Some(ExitKind::Killed(SIGPIPE));
+            return;
+        }
+        self.handle(&Event::Exited(kind));
+    }
+
+    fn on_taken(&mut self, taken: io::Result<usize>) {
+        let Some(run) = &mut self.run else { return };
+        match taken {
+            Ok(taken) => {
+                run.queue.drain(..taken);
+                run.close_if_done();
+            }
+            // It reads no more, which is its own affair.
+            Err(_) => {
+                run.stdin = None;
+                run.queue.clear();
+            }
+        }
+    }
+
+    /// What we write nobody reads: the run gets to feel the same, and is told to end.
+    fn on_broken(&mut self, error: &io::Error) {
+        self.log
+            .append(&json!({ "event": "failed", "error": format!("stdout: {error}") }));
+        self.job = None;
+        self.line.wipe();
+        let Some(pid) = self.pid() else {
+            self.end = Some(ExitKind::Killed(SIGPIPE));
+            return;
+        };
+        if let Some(run) = &mut self.run {
+            run.stdout = None;
+        }
+        let _ = kill_process(pid, rustix::process::Signal::TERM);
+        self.broken = Clock::instant().checked_add(GRACE);
+    }
+
+    /// Our own code failed: what is held is passed on as it was printed, and so is all that comes.
+    fn fail(&mut self, failure: &str, event: &Event<'_>) {
+        self.log
+            .append(&json!({ "event": "failed", "error": failure }));
+        let job = self.job.take();
+        let held = guarded::catch(|| job.as_ref().map(Job::withheld));
+        if let Ok(Some(held)) = held {
+            self.output.write(held);
+        }
+        if let Some(run) = &mut self.run {
+            run.closing |= self.input.as_ref().is_some_and(Input::ended);
+        }
+        let _ = guarded::catch(move || drop(job));
+        self.line.wipe();
+        self.without_job(event);
+    }
+
+    fn without_job(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Output(bytes) => self.output.write(bytes.to_vec()),
+            Event::Input(bytes) => {
+                if let Some(run) = &mut self.run {
+                    run.queue.extend_from_slice(bytes);
+                }
+            }
+            Event::InputEnded => {
+                if let Some(run) = &mut self.run {
+                    run.closing = true;
+                    run.close_if_done();
+                }
+            }
+            Event::Exited(kind) => self.end = Some(*kind),
+            Event::Signal(signal) => self.pass_on(*signal),
+            Event::Begin | Event::Sight(_) | Event::Help(_) | Event::Deadline => {}
+        }
+        if self.run.is_none() && self.end.is_none() {
+            // Between two runs: the last one's end is not known here any more.
+            self.end = Some(ExitKind::Code(1));
+        }
+    }
+
+    fn close(&mut self, end: Option<ExitKind>) {
+        self.line.wipe();
+        self.log.append(&match end {
+            Some(ExitKind::Code(code)) => json!({ "event": "end", "code": code }),
+            Some(ExitKind::Killed(signal)) => json!({ "event": "end", "signal": signal }),
+            None => json!({ "event": "end" }),
+        });
+    }
+}
+
+impl Run {
+    fn close_if_done(&mut self) {
+        if self.closing && self.queue.is_empty() {
+            self.stdin = None;
+        }
+    }
+}
+
+fn kind_of(status: ExitStatus) -> ExitKind {
+    let small = |number: i32| u8::try_from(number).unwrap_or(u8::MAX);
+    match (status.code(), status.signal()) {
+        (Some(code), _) => ExitKind::Code(small(code)),
+        (None, Some(signal)) => ExitKind::Killed(small(signal)),
+        (None, None) => ExitKind::Code(1),
+    }
+}

@@ -1,0 +1,132 @@
+//! Signals, pipes that nobody reads, what is said on stderr.
+
+use std::io::Read as _;
+
+use rustix::process::Signal;
+
+use crate::world::World;
+
+#[test]
+fn an_interrupt_while_it_waits_ends_it_with_130_and_prints_no_half_answer() {
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)] {
+        for (format, plan) in [
+            ("text", "fail_text"),
+            ("json", "fail_json"),
+            ("stream-json", "fail_stream"),
+        ] {
+            let world = World::patient(&[plan, "echo never"]);
+            let mut live = world.start(&["-p", "--output-format", format, "hi"]);
+            live.hears("retry 1/6 in 3600.0s");
+            live.signal(signal);
+            let ran = live.end();
+            assert_eq!((ran.code, world.runs()), (code, 1), "{format}");
+            if format == "stream-json" {
+                let last = ran.lines().pop().expect("a line");
+                assert_eq!(
+                    (&last["type"], &last["is_error"]),
+                    (&"result".into(), &true.into())
+                );
+            } else {
+                assert_eq!(ran.text(), "");
+            }
+            assert!(world.events().contains(&"cancelled".to_owned()));
+        }
+    }
+}
+
+/// Says on stderr that it is there, and ends at a signal with a code of its own.
+const ENDS_BY_ITSELF: &str = r#"trap 'echo "$throttle"; asked; failed; exit 1' TERM INT
+    echo ready >&2; while :; do sleep 0.01; done"#;
+
+#[test]
+fn a_signal_while_a_run_lives_is_passed_on_and_nothing_is_retried() {
+    let world = World::new(&[ENDS_BY_ITSELF, "echo never"]);
+    let mut live = world.start(&["-p", "hi"]);
+    live.hears("ready");
+    live.signal(Signal::TERM);
+    let ran = live.end();
+    assert_eq!((ran.code, world.runs()), (1, 1));
+    assert_eq!(ran.text(), format!("{}\n", crate::world::THROTTLE));
+
+    let world = World::new(&["echo ready >&2; exec sleep 60", "echo never"]);
+    let mut live = world.start(&["-p", "hi"]);
+    live.hears("ready");
+    live.signal(Signal::TERM);
+    assert_eq!((live.end().code, world.runs()), (143, 1));
+}
+
+#[test]
+fn a_run_that_was_killed_is_passed_on() {
+    let world = World::new(&[
+        "asked; failed; echo \"$throttle\"; kill -KILL $$",
+        "echo never",
+    ]);
+    let ran = world.run(&["-p", "hi"]);
+    assert_eq!((ran.code, world.runs()), (137, 1));
+    assert_eq!(ran.text(), format!("{}\n", crate::world::THROTTLE));
+}
+
+#[test]
+fn where_nobody_reads_it_ends_as_a_writer_into_a_pipe_does_and_takes_the_run_along() {
+    let plan = "echo $$ > \"$WORLD/pid\"; trap 'echo ended > \"$WORLD/ended\"; exit 9' TERM
+        said one; while :; do sleep 0.01; said more; done 2>/dev/null";
+    let world = World::new(&[plan]);
+    let mut live = world.start(&["-p", "--output-format", "stream-json", "hi"]);
+    let mut pipe = live.child.stdout.take().expect("a pipe");
+    let mut some = [0; 8];
+    pipe.read_exact(&mut some).expect("a line's beginning");
+    drop(pipe);
+    assert_eq!(live.end().code, 141);
+    let pid: i32 = String::from_utf8(world.file("pid"))
+        .expect("text")
+        .trim()
+        .parse()
+        .expect("a number");
+    let pid = rustix::process::Pid::from_raw(pid).expect("a process");
+    assert_eq!(
+        rustix::process::test_kill_process(pid),
+        Err(rustix::io::Errno::SRCH)
+    );
+}
+
+#[test]
+fn quiet_says_nothing_at_all() {
+    for args in [
+        &["--retry-quiet", "-p", "hi"][..],
+        &["--retry-quiet=on", "-p", "hi"],
+    ] {
+        let mut world = World::new(&["fail_text", "fail_text"]);
+        world.set("CLAUDE_RETRY_MAX_RETRIES", "1");
+        let ran = world.run(args);
+        assert_eq!((ran.code, ran.err.as_str(), world.runs()), (1, "", 2));
+    }
+    let mut world = World::new(&["fail_text", "echo done >&2"]);
+    world.set("CLAUDE_RETRY_QUIET", "on");
+    assert_eq!(world.run(&["-p", "hi"]).err, "done\n");
+}
+
+#[test]
+fn the_exit_code_is_the_last_runs() {
+    let world = World::new(&["fail_text", "echo odd; exit 42"]);
+    let ran = world.run(&["-p", "hi"]);
+    assert_eq!((ran.code, ran.text()), (42, "odd\n"));
+    let world = World::new(&["fail_text", "echo 'Prompt is too long'; exit 1"]);
+    let ran = world.run(&["-p", "hi"]);
+    assert_eq!(
+        (ran.code, ran.text(), world.runs()),
+        (1, "Prompt is too long\n", 2)
+    );
+}
+
+#[test]
+fn the_hourly_guard_holds() {
+    let mut world = World::new(&["fail_text", "fail_text", "echo never"]);
+    world.set("CLAUDE_RETRY_MAX_PER_HOUR", "1");
+    let ran = world.run(&["-p", "hi"]);
+    assert_eq!((ran.code, world.runs()), (1, 2));
+    assert!(
+        ran.err.ends_with("gave up after 1 resume in an hour\n"),
+        "{}",
+        ran.err
+    );
+}
