@@ -613,6 +613,8 @@ impl Driver {
                     let asked = self.retry_after(failed);
                     self.tell(&Event::RetryAfter(asked));
                 }
+                // Not asked of us: the CLI's keys go through us.
+                Effect::Claim { .. } => {}
                 Effect::Log(record) => self.log.append(&record),
                 Effect::Suspend => self.stop_child(),
             }

@@ -22,6 +22,7 @@ mod recorder;
 mod sessions;
 mod signals;
 mod standard;
+pub mod tmux;
 mod transcript;
 mod tty;
 

@@ -1,9 +1,11 @@
-//! tmux, as a control client sees it: its lines, its layouts, its words. Pure: no clock, no descriptor, no process.
+//! tmux, as a control client sees it, and what is shown of the panes that are watched. Pure: no clock, no descriptor,
+//! no process.
 
 mod id;
 mod layout;
 mod protocol;
 mod quote;
+pub mod watched;
 
 pub use id::{PaneId, SessionId, WindowId};
 pub use layout::{Cell, Layout};

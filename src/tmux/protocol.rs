@@ -229,7 +229,7 @@ fn notification(line: &[u8]) -> Option<Message> {
     let word = rest.word()?;
     Some(match word {
         "%output" => Message::Output {
-            pane: rest.id()?,
+            pane: rest.id(PaneId::read)?,
             bytes: unescape(rest.0),
         },
         "%extended-output" => {
@@ -241,58 +241,58 @@ fn notification(line: &[u8]) -> Option<Message> {
             }
         }
         "%session-changed" => Message::SessionChanged {
-            session: rest.id()?,
+            session: rest.id(SessionId::read)?,
             name: rest.text(),
         },
         "%session-renamed" => {
             // The manual has the name alone; 3.3a writes the id before it.
             let mut with_id = Words(rest.0);
-            let session = with_id.id();
+            let session = with_id.id(SessionId::read);
             Message::SessionRenamed {
                 session,
-                name: session.map_or(rest, |_: SessionId| with_id).text(),
+                name: session.map_or(rest, |_| with_id).text(),
             }
         }
         "%sessions-changed" => Message::SessionsChanged,
         "%session-window-changed" => Message::SessionWindowChanged {
-            session: rest.id()?,
-            window: rest.id()?,
+            session: rest.id(SessionId::read)?,
+            window: rest.id(WindowId::read)?,
         },
         "%window-add" | "%unlinked-window-add" => Message::WindowAdd {
-            window: rest.id()?,
+            window: rest.id(WindowId::read)?,
             linked: word == "%window-add",
         },
         "%window-close" | "%unlinked-window-close" => Message::WindowClose {
-            window: rest.id()?,
+            window: rest.id(WindowId::read)?,
             linked: word == "%window-close",
         },
         "%window-renamed" | "%unlinked-window-renamed" => Message::WindowRenamed {
-            window: rest.id()?,
+            window: rest.id(WindowId::read)?,
             name: rest.text(),
             linked: word == "%window-renamed",
         },
         "%layout-change" => Message::LayoutChange {
-            window: rest.id()?,
+            window: rest.id(WindowId::read)?,
             layout: Layout::parse(rest.word()?)?,
             visible: Layout::parse(rest.word()?)?,
             flags: rest.text(),
         },
         "%window-pane-changed" => Message::WindowPaneChanged {
-            window: rest.id()?,
-            pane: rest.id()?,
+            window: rest.id(WindowId::read)?,
+            pane: rest.id(PaneId::read)?,
         },
-        "%pane-mode-changed" => Message::PaneModeChanged(rest.id()?),
+        "%pane-mode-changed" => Message::PaneModeChanged(rest.id(PaneId::read)?),
         "%subscription-changed" => {
             let name = rest.word()?.to_owned();
-            let session = rest.id()?;
+            let session = rest.id(SessionId::read)?;
             let (window, index, pane) = (rest.word()?, rest.word()?, rest.word()?);
             rest.skip_to_value()?;
             Message::SubscriptionChanged {
                 name,
                 subject: Subject {
                     session,
-                    window: window.parse().ok().zip(number(index)),
-                    pane: pane.parse().ok(),
+                    window: WindowId::read(window).zip(number(index)),
+                    pane: PaneId::read(pane),
                 },
                 value: rest.text(),
             }
@@ -302,11 +302,11 @@ fn notification(line: &[u8]) -> Option<Message> {
         },
         "%client-session-changed" => Message::ClientSessionChanged {
             client: rest.word()?.to_owned(),
-            session: rest.id()?,
+            session: rest.id(SessionId::read)?,
             name: rest.text(),
         },
-        "%pause" => Message::Pause(rest.id()?),
-        "%continue" => Message::Continue(rest.id()?),
+        "%pause" => Message::Pause(rest.id(PaneId::read)?),
+        "%continue" => Message::Continue(rest.id(PaneId::read)?),
         "%exit" => Message::Exit {
             reason: (!rest.0.is_empty()).then(|| rest.text()),
         },
@@ -329,8 +329,8 @@ impl<'a> Words<'a> {
         str::from_utf8(word).ok().filter(|word| !word.is_empty())
     }
 
-    fn id<T: std::str::FromStr>(&mut self) -> Option<T> {
-        self.word()?.parse().ok()
+    fn id<T>(&mut self, read: fn(&str) -> Option<T>) -> Option<T> {
+        read(self.word()?)
     }
 
     /// Goes behind the lone colon before the value; what stands before it is for versions to come.

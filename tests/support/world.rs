@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use claude_retry::config::Settings;
+use claude_retry::supervisor::alone::Claim;
 use claude_retry::supervisor::hook::{Answer, HookId};
 use claude_retry::supervisor::retry_after::Asked;
 use claude_retry::supervisor::session::{
@@ -117,6 +118,9 @@ impl<O: Outside> World<O> {
                 }
                 Effect::Log(value) => self.log.push(value),
                 Effect::Suspend => self.suspended += 1,
+                Effect::Claim { uuid, .. } => {
+                    self.event(Event::Claimed(uuid, Claim::Ours));
+                }
             }
         }
         if !out.child.is_empty() {

@@ -93,6 +93,7 @@ impl Session {
                 self.forget_told();
             }
         }
+        self.note_work();
     }
 
     fn look(&mut self, t: Duration, out: &mut Outbox) {
@@ -193,7 +194,7 @@ impl Session {
         }
     }
 
-    fn reject(&mut self, out: &mut Outbox) {
+    pub(super) fn reject(&mut self, out: &mut Outbox) {
         self.rejected = self.view.banner.as_ref().map(|banner| banner.text.clone());
         self.drop_failure(out);
         self.state = State::Watching;
@@ -267,6 +268,7 @@ impl Session {
         let verdict = self.judge(report);
         self.log_verdict(&verdict, report, out);
         match verdict {
+            Verdict::Act(failure) if !self.is_ours(&failure, out) => {}
             Verdict::Act(failure) => {
                 if failure.session_id.is_some() {
                     self.conversation.clone_from(&failure.session_id);
@@ -357,6 +359,7 @@ impl Session {
         if well && self.view.banner.is_none() {
             self.turn_open = 0;
             self.forget_turn();
+            self.note_well(report);
             self.tries.reset();
             Self::log(out, json!({"event": "turn-ok"}));
         }
@@ -366,10 +369,7 @@ impl Session {
     fn on_free_prompt(&mut self, t: Duration, out: &mut Outbox) {
         match &self.state {
             State::Paused { wait, left } if self.view.prompt == Prompt::Free => {
-                if self
-                    .last_key
-                    .is_some_and(|key| t < key + super::input::TYPING_GAP)
-                {
+                if self.last_key.is_some_and(|key| t < key + self.typing_gap()) {
                     // The state's own deadline looks again.
                     return;
                 }
