@@ -32,7 +32,7 @@ pub struct Table {
 const PLACE: usize = 24;
 const FOLDER: usize = 28;
 /// The state is never narrower where something else can go instead.
-const STATE: usize = 40;
+const STATE: usize = 33;
 /// Of the gauge, without its ends.
 const GAUGE: std::ops::RangeInclusive<usize> = 6..=16;
 /// A column's blank, and the mark of the row that is selected.
