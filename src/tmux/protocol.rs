@@ -233,7 +233,7 @@ fn notification(line: &[u8]) -> Option<Message> {
             bytes: unescape(rest.0),
         },
         "%extended-output" => {
-            let pane = rest.id()?;
+            let pane = rest.id(PaneId::read)?;
             rest.skip_to_value()?;
             Message::Output {
                 pane,
