@@ -120,6 +120,7 @@ pub fn watch<V: View>(
     settings: Settings,
     view: &mut V,
 ) -> Result<ExitCode, WatchError> {
+    crate::fault::arm();
     guarded::install_panic_hook();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
