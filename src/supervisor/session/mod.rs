@@ -625,7 +625,7 @@ impl Session {
 }
 
 /// The class in the bar's words.
-const fn what(class: Class) -> &'static str {
+pub const fn what(class: Class) -> &'static str {
     match class {
         Class::Throttle => "throttled",
         Class::Overloaded => "overloaded",
