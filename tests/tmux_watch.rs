@@ -38,5 +38,8 @@ fn an_error_in_a_watched_pane_is_resumed() {
     pane.tell("say all is well");
     watch.wish("quit");
     assert_eq!(watch.end(), (0, String::new()));
-    assert_eq!((stage.options(), stage.buffers()), (String::new(), String::new()));
+    assert_eq!(
+        (stage.options(), stage.buffers()),
+        (String::new(), String::new())
+    );
 }

@@ -57,7 +57,17 @@ impl Stage {
             panes: RefCell::new(0),
         };
         // A session for it to live by, whose windows no test cares for.
-        stage.tmux(&["new-session", "-d", "-s", "base", "-x", "80", "-y", "24", "exec cat"]);
+        stage.tmux(&[
+            "new-session",
+            "-d",
+            "-s",
+            "base",
+            "-x",
+            "80",
+            "-y",
+            "24",
+            "exec cat",
+        ]);
         stage.tmux(&["set-option", "-g", "default-command", ""]);
         stage
     }
@@ -76,7 +86,9 @@ impl Stage {
 
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new("tmux");
-        command.args(["-u", "-f", "/dev/null", "-S"]).arg(self.socket());
+        command
+            .args(["-u", "-f", "/dev/null", "-S"])
+            .arg(self.socket());
         command.env_remove("TMUX").env("LC_ALL", "C.UTF-8");
         for (name, value) in self.environment() {
             command.env(name, value);
@@ -106,7 +118,10 @@ impl Stage {
         let output = self.command().args(args).output().expect("tmux runs");
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "tmux {args:?}: {error}");
-        String::from_utf8(output.stdout).expect("UTF-8").trim_end().to_owned()
+        String::from_utf8(output.stdout)
+            .expect("UTF-8")
+            .trim_end()
+            .to_owned()
     }
 
     /// What a format says of a pane.
@@ -152,7 +167,17 @@ impl Stage {
     ) -> Pane<'_> {
         let folder = self.path().join("proj");
         let folder = folder.to_string_lossy();
-        let more = ["-c", &folder, "-P", "-F", "#{pane_id}", "--", "sh", "-c", line];
+        let more = [
+            "-c",
+            &folder,
+            "-P",
+            "-F",
+            "#{pane_id}",
+            "--",
+            "sh",
+            "-c",
+            line,
+        ];
         let id = self.tmux(&[args, &more].concat());
         Pane::accept(self, id, &listener.0)
     }
@@ -170,7 +195,9 @@ impl Stage {
         command.args([WATCHER, "--exact", "--nocapture"]);
         command.env_remove("TMUX").env(watcher::ARGS, args);
         command.envs(self.environment());
-        command.env("CLAUDE_RETRY_BASE", "50ms").env("CLAUDE_RETRY_CAP", "50ms");
+        command
+            .env("CLAUDE_RETRY_BASE", "50ms")
+            .env("CLAUDE_RETRY_CAP", "50ms");
         command.envs(environment.iter().copied());
         Watcher::start(command)
     }
@@ -193,7 +220,10 @@ impl Stage {
         let all = self.tmux(&["show-options", "-g"]);
         let panes = self.tmux(&["list-panes", "-a", "-F", "#{@claude_retry}"]);
         let lines = all.lines().filter(|line| line.contains("claude_retry"));
-        lines.chain(panes.lines().filter(|line| !line.is_empty())).collect::<Vec<_>>().join("\n")
+        lines
+            .chain(panes.lines().filter(|line| !line.is_empty()))
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 
     /// The buffers of ours that are left.
@@ -286,7 +316,8 @@ impl<'a> Pane<'a> {
 
     /// Types by tmux's own means.
     pub(crate) fn send_keys(&self, keys: &[&str]) {
-        self.stage.tmux(&[&["send-keys", "-t", &self.id], keys].concat());
+        self.stage
+            .tmux(&[&["send-keys", "-t", &self.id], keys].concat());
     }
 
     /// Says that its CLI is to end, without waiting for more.
@@ -296,7 +327,9 @@ impl<'a> Pane<'a> {
 
     /// Is this shown in it?
     pub(crate) fn shows(&self, text: &str) -> bool {
-        self.stage.tmux(&["capture-pane", "-p", "-t", &self.id]).contains(text)
+        self.stage
+            .tmux(&["capture-pane", "-p", "-t", &self.id])
+            .contains(text)
     }
 }
 
@@ -310,7 +343,10 @@ pub(crate) struct Watcher {
 
 impl Watcher {
     fn start(mut command: Command) -> Self {
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut child = command.spawn().expect("it starts");
         let stdin = child.stdin.take().expect("a pipe");
         let stdout = BufReader::new(child.stdout.take().expect("a pipe"));
@@ -361,7 +397,9 @@ impl Watcher {
     }
 
     pub(crate) fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status();
+        let sent = Command::new("kill")
+            .args(["-s", name, &self.child.id().to_string()])
+            .status();
         assert!(sent.expect("kill").success());
     }
 
@@ -377,7 +415,9 @@ impl Watcher {
         if let Some(mut stderr) = self.child.stderr.take() {
             stderr.read_to_string(&mut words).expect("text");
         }
-        let code = status.code().unwrap_or_else(|| -status.signal().unwrap_or_default());
+        let code = status
+            .code()
+            .unwrap_or_else(|| -status.signal().unwrap_or_default());
         (code, words)
     }
 }
