@@ -1,16 +1,16 @@
 //! A tmux server of its own, panes with a CLI in them, and a watch: everything that a test needs, gone at its end.
 
-use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{cli, watcher};
 
@@ -25,7 +25,7 @@ const WATCHER: &str = "the_watch_that_tells_what_it_sees";
 /// A server, and a home.
 pub(crate) struct Stage {
     folder: tempfile::TempDir,
-    panes: RefCell<u32>,
+    panes: AtomicU32,
 }
 
 /// Looks until there is something to see.
@@ -54,7 +54,7 @@ impl Stage {
         std::os::unix::fs::symlink(own, folder.path().join("claude")).expect("a link");
         let stage = Self {
             folder,
-            panes: RefCell::new(0),
+            panes: AtomicU32::new(0),
         };
         // A session for it to live by, whose windows no test cares for.
         stage.tmux(&[
@@ -143,8 +143,8 @@ impl Stage {
 
     /// The socket of one more CLI.
     pub(crate) fn listen(&self) -> (UnixListener, PathBuf) {
-        *self.panes.borrow_mut() += 1;
-        let path = self.path().join(format!("cli-{}", self.panes.borrow()));
+        let n = self.panes.fetch_add(1, Ordering::Relaxed);
+        let path = self.path().join(format!("cli-{n}"));
         (UnixListener::bind(&path).expect("a socket"), path)
     }
 
@@ -163,7 +163,7 @@ impl Stage {
         &self,
         args: &[&str],
         line: &str,
-        listener: (UnixListener, PathBuf),
+        (listener, _): (UnixListener, PathBuf),
     ) -> Pane<'_> {
         let folder = self.path().join("proj");
         let folder = folder.to_string_lossy();
@@ -179,7 +179,7 @@ impl Stage {
             line,
         ];
         let id = self.tmux(&[args, &more].concat());
-        Pane::accept(self, id, &listener.0)
+        Pane::accept(self, id, &listener)
     }
 
     /// The watch of these arguments; `environment` beside the usual.
@@ -205,6 +205,63 @@ impl Stage {
     /// A watch of the session `base`, waits of 50 ms.
     pub(crate) fn watch(&self) -> Watcher {
         self.watch_with(&["-t", "base"], &[])
+    }
+
+    /// A hook of ours that the CLI runs at a turn's end, as `ctl hook install` has it.
+    pub(crate) fn hook(&self, session: &Value, base: &str) -> Child {
+        let event = json!({"hook_event_name": "StopFailure", "session_id": session["session"],
+            "transcript_path": session["transcript"], "cwd": self.path().join("proj"),
+            "error": "rate_limit", "last_assistant_message": cli::THROTTLE});
+        let mut command = Command::new(env!("CARGO_BIN_EXE_claude-retry"));
+        command.args(["ctl", "hook", "run"]).env_clear();
+        command.envs(self.environment());
+        command
+            .env("CLAUDE_RETRY_BASE", base)
+            .env("CLAUDE_RETRY_CAP", "1h");
+        command.env("CLAUDE_CODE_ENTRYPOINT", "cli");
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let mut child = command.spawn().expect("it starts");
+        let mut stdin = child.stdin.take().expect("a pipe");
+        write!(stdin, "{event}").expect("the event");
+        child
+    }
+
+    /// A terminal that shows a session.
+    pub(crate) fn client(&self, session: &str) -> Client {
+        let size = portable_pty::PtySize {
+            rows: 25,
+            cols: 80,
+            pixel_width: 0,
+            pixel_height: 0,
+        };
+        let pair = portable_pty::native_pty_system()
+            .openpty(size)
+            .expect("a terminal");
+        let mut command = portable_pty::CommandBuilder::new("tmux");
+        command.args(["-u", "-f", "/dev/null", "-S"]);
+        command.arg(self.socket());
+        command.args(["attach-session", "-t", session]);
+        command.env_remove("TMUX");
+        command.env("TERM", "xterm-256color");
+        command.env("LC_ALL", "C.UTF-8");
+        let child = pair.slave.spawn_command(command).expect("it starts");
+        let mut reader = pair.master.try_clone_reader().expect("a reader");
+        std::thread::spawn(move || std::io::copy(&mut reader, &mut std::io::sink()));
+        let writer = pair.master.take_writer().expect("a writer");
+        until("the client", || {
+            let clients =
+                self.tmux(&["list-clients", "-F", "#{client_tty}|#{client_control_mode}"]);
+            let there = clients.lines().any(|line| line.ends_with("|0"));
+            there.then_some(()).ok_or(clients)
+        });
+        Client {
+            child,
+            writer,
+            _master: pair.master,
+        }
     }
 
     /// The records of the log.
@@ -234,6 +291,10 @@ impl Stage {
 
 impl Drop for Stage {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = std::fs::read_to_string(self.log_file()).unwrap_or_default();
+            let _ = writeln!(std::io::stderr(), "the log is {log}");
+        }
         let _ = self.command().arg("kill-server").output();
     }
 }
@@ -333,6 +394,29 @@ impl<'a> Pane<'a> {
     }
 }
 
+/// A client of a user's.
+pub(crate) struct Client {
+    child: Box<dyn portable_pty::Child + Send + Sync>,
+    writer: Box<dyn Write + Send>,
+    _master: Box<dyn portable_pty::MasterPty + Send>,
+}
+
+impl Client {
+    pub(crate) fn press(&mut self, keys: &[u8]) {
+        self.writer
+            .write_all(keys)
+            .and_then(|()| self.writer.flush())
+            .expect("a terminal");
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 /// The watch.
 pub(crate) struct Watcher {
     pub(crate) child: Child,
@@ -386,6 +470,14 @@ impl Watcher {
         self.see(&["happened", &format!("{} Joined", pane.id)]);
     }
 
+    /// Two panes join, in any order.
+    pub(crate) fn both_join(&mut self, one: &Pane<'_>, two: &Pane<'_>) {
+        let names = [one, two].map(|pane| format!("{} Joined", pane.id));
+        let first = self.see(&["Joined"]);
+        let other = names.iter().find(|name| !first.contains(*name));
+        self.see(&[other.expect("another pane")]);
+    }
+
     /// The lines so far.
     pub(crate) fn seen(&mut self) -> &[String] {
         self.seen.extend(self.lines.try_iter());
@@ -424,6 +516,10 @@ impl Watcher {
 
 impl Drop for Watcher {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            let told = format!("the watch told {:#?}", self.seen());
+            let _ = writeln!(std::io::stderr(), "{told}");
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
@@ -42,7 +41,8 @@ pub(super) enum Question {
     Option,
     Sessions,
     Panes,
-    Look(PaneId, Part),
+    /// One part of the look of this number.
+    Look(PaneId, u32, Part),
     /// A paste; does it matter to the session if it was too late?
     Paste(PaneId, bool),
 }
@@ -60,6 +60,7 @@ pub(super) struct Watch {
     listed: HashMap<PaneId, (Listed, Option<ClientId>)>,
     panes: BTreeMap<PaneId, Pane>,
     looks: HashMap<PaneId, Look>,
+    next_look: u32,
     next_buffer: u32,
     send: Sender<News>,
     news: Receiver<News>,
@@ -69,6 +70,8 @@ pub(super) struct Watch {
     /// As it was shown last, by pane; and the summary's option.
     shown: Vec<Watched>,
     summary: Option<String>,
+    /// What is to be unset with no client left to do it.
+    unset: Vec<String>,
     /// Show it all again.
     redraw: bool,
     end: Option<End>,
@@ -104,6 +107,7 @@ impl Watch {
             listed: HashMap::new(),
             panes: BTreeMap::new(),
             looks: HashMap::new(),
+            next_look: 0,
             next_buffer: 0,
             send,
             news,
@@ -111,6 +115,7 @@ impl Watch {
             left: Vec::new(),
             shown: Vec::new(),
             summary: None,
+            unset: Vec::new(),
             redraw: true,
             end: None,
         };
@@ -118,10 +123,7 @@ impl Watch {
             Scope::Session(id) | Scope::Window(id, _) | Scope::Pane(id, _) => vec![id],
             Scope::All => {
                 let list = watch.server.run(&["list-sessions", "-F", "#{session_id}"]);
-                list.await?
-                    .lines()
-                    .filter_map(|id| SessionId::read(id))
-                    .collect()
+                list.await?.lines().filter_map(SessionId::read).collect()
             }
         };
         for session in sessions {
@@ -305,7 +307,9 @@ impl Watch {
             }
             Question::Panes if failed => {}
             Question::Panes => self.on_listing(id, &lines),
-            Question::Look(pane, part) => self.on_look(pane, part, failed, lines),
+            Question::Look(pane, serial, part) => {
+                self.on_look((pane, serial), part, failed, lines);
+            }
             Question::Paste(pane, matters) => {
                 let late = failed || lines.iter().any(|line| line == b"late");
                 if late && matters {
@@ -380,15 +384,21 @@ impl Watch {
             self.end_session(id).await;
             self.leave(id);
         }
-        if self.summary.take().is_some()
-            && let Some(client) = self.clients.values_mut().next()
-        {
-            client.ask(&super::options::of_all(None), Question::Nothing);
+        if self.summary.take().is_some() {
+            let command = super::options::of_all(None);
+            match self.clients.values_mut().next() {
+                Some(client) => client.ask(&command, Question::Nothing),
+                None => self.unset.push(command),
+            }
+        }
+        for command in std::mem::take(&mut self.unset) {
+            let words: Vec<&str> = command.split(' ').collect();
+            // The pane may be gone.
+            if let Err(WatchError::Own(_)) = self.server.run(&words).await {
+                break;
+            }
         }
         let _ = tokio::time::timeout(LAST_WORDS, self.last_words()).await;
-        self.shared
-            .log
-            .append(&json!({"event": "end", "by": "tmux"}));
         self.clients.clear();
     }
 
