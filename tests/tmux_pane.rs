@@ -146,7 +146,12 @@ fn a_countdown_goes_on_through_detach_and_attach() {
 fn a_smaller_client_shrinks_the_pane_and_leaves_no_trace_when_it_goes() {
     on_both_screens(|server, case| {
         let mut panes = failed(server, case);
-        let _large = BOTH.map(|session| attach(server, session, (case.rows, case.cols)));
+        // The window follows the client that came last: it comes last.
+        let _large = BOTH.map(|session| {
+            let mut window = attach(server, session, (case.rows, case.cols));
+            shows(&mut window, session == "with");
+            window
+        });
         // Inline, a narrower window wraps the bar before anybody hears of it: a known gap of all terminals.
         let cols = if case.inline { case.cols } else { 70 };
         let [bare, mut with] = BOTH.map(|session| attach(server, session, (20, cols)));
