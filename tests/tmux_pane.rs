@@ -45,10 +45,17 @@ fn on_both_screens(play: impl Fn(&Server, Case) + Sync) {
     });
 }
 
-/// A turn has failed in both, and the bar counts down.
-fn failed(server: &Server, case: Case) -> Panes<'_> {
+/// A turn runs in both, and the wrapper has shown it: an error from before its own start would be history.
+fn begun(server: &Server, case: Case) -> Panes<'_> {
     let mut panes = Panes::open(server, case);
     panes.both("begin");
+    panes.is_gone("before the error");
+    panes
+}
+
+/// A turn has failed in both, and the bar counts down.
+fn failed(server: &Server, case: Case) -> Panes<'_> {
+    let mut panes = begun(server, case);
     panes.both("fail");
     panes.bar_shows("after the error", "retry 1/6 in");
     panes
@@ -56,8 +63,7 @@ fn failed(server: &Server, case: Case) -> Panes<'_> {
 
 /// The same beside another pane, whose keys are copied into ours and the other way round.
 fn failed_in_sync(server: &Server, case: Case) -> Panes<'_> {
-    let mut panes = Panes::open(server, case);
-    panes.both("begin");
+    let mut panes = begun(server, case);
     tmux_both(&panes, &["split-window", "-d", "-v", "-l", "8", "exec cat"]);
     redraws(&mut panes);
     tmux_both(&panes, &["set-option", "-w", "synchronize-panes", "on"]);
@@ -344,6 +350,10 @@ fn a_pane_that_is_respawned_ends_the_old_one_and_counts_anew() {
     });
     panes.with.prompter.call_again();
     panes.with.told("begin");
+    until("the turn in the pane", || {
+        let last = panes.with.last_row();
+        last.contains("interrupt").then_some(()).ok_or(last)
+    });
     panes.with.told("fail");
     until("the bar", || {
         let last = panes.with.last_row();

@@ -5,13 +5,14 @@ use crate::support::api::Answer;
 
 type Play = fn(&mut Stage) -> Outcome;
 
-pub(crate) const ALL: [(&str, Play); 6] = [
+pub(crate) const ALL: [(&str, Play); 7] = [
     ("three-panes", three_panes),
     ("copy-mode", copy_mode),
     ("closed", closed),
     ("draft", draft),
     ("wrapper-beside", wrapper_beside),
-    ("joins", joins),
+    ("joins-and-leaves", joins_and_leaves),
+    ("synchronized", synchronized),
 ];
 
 /// What the CLI makes of the 429.
@@ -187,14 +188,40 @@ fn wrapper_beside(stage: &mut Stage) -> Outcome {
     ends(stage)
 }
 
-/// A pane that comes later, and a CLI that a shell starts in one that was there.
-fn joins(stage: &mut Stage) -> Outcome {
+/// A pane that comes later, with a shell that starts the CLI; when that has ended, the pane is nobody's.
+fn joins_and_leaves(stage: &mut Stage) -> Outcome {
     stage.watch(&[])?;
-    let pane = stage.pane("new", throttled())?;
+    let pane = stage.shell_pane("new", throttled())?;
+    stage.see(&pane.id, "a shell")?;
+    ensure(stage.lines().is_empty(), || format!("{:?}", stage.lines()))?;
+    stage.tmux(&["send-keys", "-t", &pane.id, "Enter"])?;
     stage.told(&pane, "watching")?;
     stage.ask(&pane, "hello there")?;
     stage.turns(&pane, &["hello there"])?;
     pane.api.release();
     resumed(stage, &pane)?;
+    stage.ask(&pane, "/exit")?;
+    stage.told(&pane, "gone")?;
+    stage.see(&pane.id, "the shell again")?;
+    ends(stage)
+}
+
+/// What is typed for one pane is not copied to the others.
+fn synchronized(stage: &mut Stage) -> Outcome {
+    let one = stage.pane("one", throttled())?;
+    let other = stage.pane("other", throttled())?;
+    stage.prompt(&one, "")?;
+    stage.prompt(&other, "")?;
+    stage.tmux(&["join-pane", "-d", "-v", "-s", &other.id, "-t", &one.id])?;
+    stage.watch(&[])?;
+    stage.told(&one, "watching")?;
+    stage.told(&other, "watching")?;
+    stage.ask(&one, "hello there")?;
+    stage.turns(&one, &["hello there"])?;
+    stage.tmux(&["set-option", "-w", "-t", &one.id, "synchronize-panes", "on"])?;
+    one.api.release();
+    resumed(stage, &one)?;
+    stage.prompt(&other, "")?;
+    stage.turns(&other, &[])?;
     ends(stage)
 }

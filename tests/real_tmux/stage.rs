@@ -132,7 +132,14 @@ impl Stage {
     /// The CLI alone in a new pane of the session.
     pub(crate) fn pane(&mut self, name: &str, script: Vec<Answer>) -> Outcome<Pane> {
         let cli = self.cli.clone();
-        self.pane_of(name, script, &cli, &[])
+        self.pane_of(name, script, &cli, &[], "exec env \"$@\"")
+    }
+
+    /// A shell that starts the CLI at an Enter, and lives on.
+    pub(crate) fn shell_pane(&mut self, name: &str, script: Vec<Answer>) -> Outcome<Pane> {
+        let cli = self.cli.clone();
+        let shell = r#"echo a shell; read -r _; env "$@"; echo the shell again; exec cat"#;
+        self.pane_of(name, script, &cli, &[], shell)
     }
 
     /// The CLI under the wrapper.
@@ -145,7 +152,7 @@ impl Stage {
             ("CLAUDE_RETRY_JITTER", "none"),
             ("CLAUDE_RETRY_BASE", "1s"),
         ];
-        self.pane_of(name, script, &ours(), &environment)
+        self.pane_of(name, script, &ours(), &environment, "exec env \"$@\"")
     }
 
     /// Where the wrapper logs to.
@@ -159,6 +166,7 @@ impl Stage {
         script: Vec<Answer>,
         program: &Path,
         more: &[(&str, &str)],
+        shell: &str,
     ) -> Outcome<Pane> {
         let api = Api::serve(script, Bell::default());
         let api = api.map_err(|error| format!("cannot serve the API: {error}"))?;
@@ -185,8 +193,8 @@ impl Stage {
             "-F",
             "#{pane_id}",
         ];
-        // `env` becomes the CLI; what tmux puts into the environment of a pane stays, as it is for users.
-        args.extend(["--", "env"]);
+        // What tmux puts into the environment of a pane stays, as it is for users.
+        args.extend(["--", "sh", "-c", shell, "sh"]);
         args.extend(words.iter().map(String::as_str));
         let id = self.tmux(&args)?;
         self.panes.push((name.to_owned(), id.clone()));
