@@ -147,7 +147,9 @@ impl Cli {
                 self.draw();
             }
             "dialog" => {
-                write("\x1b[2J\x1b[H▔▔▔▔\r\n  Select model\r\n\r\n  ❯ 1. Default (recommended)\r\n    2. Opus\r\n\r\n  Enter to confirm · Esc to cancel");
+                write(
+                    "\x1b[2J\x1b[H▔▔▔▔\r\n  Select model\r\n\r\n  ❯ 1. Default (recommended)\r\n    2. Opus\r\n\r\n  Enter to confirm · Esc to cancel",
+                );
             }
             "flood" => {
                 let line = "0123456789abcdef".repeat(64);
@@ -178,8 +180,7 @@ impl Cli {
 
     fn submit(&mut self, message: &str) {
         self.files.user(message);
-        self.talk
-            .push(format!("\x1b[48;5;237m❯ {message} \x1b[0m"));
+        self.talk.push(format!("\x1b[48;5;237m❯ {message} \x1b[0m"));
         self.busy = true;
         self.draw();
     }
@@ -241,7 +242,11 @@ impl Cli {
             let _ = write!(frame, "\x1b[{};1H\x1b[2K{row}", at + 1);
         }
         let column = 3 + self.draft.chars().count();
-        let _ = write!(frame, "\x1b[{};{column}H\x1b[?2026l", rows.saturating_sub(2));
+        let _ = write!(
+            frame,
+            "\x1b[{};{column}H\x1b[?2026l",
+            rows.saturating_sub(2)
+        );
         write(&frame);
     }
 }

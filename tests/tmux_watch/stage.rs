@@ -1,16 +1,16 @@
 //! A tmux server of its own, panes with a CLI in them, and a watch: everything that a test needs, gone at its end.
 
-use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{cli, watcher};
 
@@ -25,7 +25,7 @@ const WATCHER: &str = "the_watch_that_tells_what_it_sees";
 /// A server, and a home.
 pub(crate) struct Stage {
     folder: tempfile::TempDir,
-    panes: RefCell<u32>,
+    panes: AtomicU32,
 }
 
 /// Looks until there is something to see.
@@ -54,10 +54,20 @@ impl Stage {
         std::os::unix::fs::symlink(own, folder.path().join("claude")).expect("a link");
         let stage = Self {
             folder,
-            panes: RefCell::new(0),
+            panes: AtomicU32::new(0),
         };
         // A session for it to live by, whose windows no test cares for.
-        stage.tmux(&["new-session", "-d", "-s", "base", "-x", "80", "-y", "24", "exec cat"]);
+        stage.tmux(&[
+            "new-session",
+            "-d",
+            "-s",
+            "base",
+            "-x",
+            "80",
+            "-y",
+            "24",
+            "exec cat",
+        ]);
         stage.tmux(&["set-option", "-g", "default-command", ""]);
         stage
     }
@@ -76,7 +86,9 @@ impl Stage {
 
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new("tmux");
-        command.args(["-u", "-f", "/dev/null", "-S"]).arg(self.socket());
+        command
+            .args(["-u", "-f", "/dev/null", "-S"])
+            .arg(self.socket());
         command.env_remove("TMUX").env("LC_ALL", "C.UTF-8");
         for (name, value) in self.environment() {
             command.env(name, value);
@@ -106,7 +118,10 @@ impl Stage {
         let output = self.command().args(args).output().expect("tmux runs");
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "tmux {args:?}: {error}");
-        String::from_utf8(output.stdout).expect("UTF-8").trim_end().to_owned()
+        String::from_utf8(output.stdout)
+            .expect("UTF-8")
+            .trim_end()
+            .to_owned()
     }
 
     /// What a format says of a pane.
@@ -128,8 +143,8 @@ impl Stage {
 
     /// The socket of one more CLI.
     pub(crate) fn listen(&self) -> (UnixListener, PathBuf) {
-        *self.panes.borrow_mut() += 1;
-        let path = self.path().join(format!("cli-{}", self.panes.borrow()));
+        let n = self.panes.fetch_add(1, Ordering::Relaxed);
+        let path = self.path().join(format!("cli-{n}"));
         (UnixListener::bind(&path).expect("a socket"), path)
     }
 
@@ -152,7 +167,17 @@ impl Stage {
     ) -> Pane<'_> {
         let folder = self.path().join("proj");
         let folder = folder.to_string_lossy();
-        let more = ["-c", &folder, "-P", "-F", "#{pane_id}", "--", "sh", "-c", line];
+        let more = [
+            "-c",
+            &folder,
+            "-P",
+            "-F",
+            "#{pane_id}",
+            "--",
+            "sh",
+            "-c",
+            line,
+        ];
         let id = self.tmux(&[args, &more].concat());
         Pane::accept(self, id, &listener.0)
     }
@@ -170,7 +195,9 @@ impl Stage {
         command.args([WATCHER, "--exact", "--nocapture"]);
         command.env_remove("TMUX").env(watcher::ARGS, args);
         command.envs(self.environment());
-        command.env("CLAUDE_RETRY_BASE", "50ms").env("CLAUDE_RETRY_CAP", "50ms");
+        command
+            .env("CLAUDE_RETRY_BASE", "50ms")
+            .env("CLAUDE_RETRY_CAP", "50ms");
         command.envs(environment.iter().copied());
         Watcher::start(command)
     }
@@ -178,6 +205,63 @@ impl Stage {
     /// A watch of the session `base`, waits of 50 ms.
     pub(crate) fn watch(&self) -> Watcher {
         self.watch_with(&["-t", "base"], &[])
+    }
+
+    /// A hook of ours that the CLI runs at a turn's end, as `ctl hook install` has it.
+    pub(crate) fn hook(&self, session: &Value, base: &str) -> Child {
+        let event = json!({"hook_event_name": "StopFailure", "session_id": session["session"],
+            "transcript_path": session["transcript"], "cwd": self.path().join("proj"),
+            "error": "rate_limit", "last_assistant_message": cli::THROTTLE});
+        let mut command = Command::new(env!("CARGO_BIN_EXE_claude-retry"));
+        command.args(["ctl", "hook", "run"]).env_clear();
+        command.envs(self.environment());
+        command
+            .env("CLAUDE_RETRY_BASE", base)
+            .env("CLAUDE_RETRY_CAP", "1h");
+        command.env("CLAUDE_CODE_ENTRYPOINT", "cli");
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let mut child = command.spawn().expect("it starts");
+        let mut stdin = child.stdin.take().expect("a pipe");
+        write!(stdin, "{event}").expect("the event");
+        child
+    }
+
+    /// A terminal that shows a session.
+    pub(crate) fn client(&self, session: &str) -> Client {
+        let size = portable_pty::PtySize {
+            rows: 25,
+            cols: 80,
+            pixel_width: 0,
+            pixel_height: 0,
+        };
+        let pair = portable_pty::native_pty_system()
+            .openpty(size)
+            .expect("a terminal");
+        let mut command = portable_pty::CommandBuilder::new("tmux");
+        command.args(["-u", "-f", "/dev/null", "-S"]);
+        command.arg(self.socket());
+        command.args(["attach-session", "-t", session]);
+        command.env_remove("TMUX");
+        command.env("TERM", "xterm-256color");
+        command.env("LC_ALL", "C.UTF-8");
+        let child = pair.slave.spawn_command(command).expect("it starts");
+        let mut reader = pair.master.try_clone_reader().expect("a reader");
+        std::thread::spawn(move || std::io::copy(&mut reader, &mut std::io::sink()));
+        let writer = pair.master.take_writer().expect("a writer");
+        until("the client", || {
+            let clients =
+                self.tmux(&["list-clients", "-F", "#{client_tty}|#{client_control_mode}"]);
+            let there = clients.lines().any(|line| line.ends_with("|0"));
+            there.then_some(()).ok_or(clients)
+        });
+        Client {
+            child,
+            writer,
+            _master: pair.master,
+        }
     }
 
     /// The records of the log.
@@ -193,7 +277,10 @@ impl Stage {
         let all = self.tmux(&["show-options", "-g"]);
         let panes = self.tmux(&["list-panes", "-a", "-F", "#{@claude_retry}"]);
         let lines = all.lines().filter(|line| line.contains("claude_retry"));
-        lines.chain(panes.lines().filter(|line| !line.is_empty())).collect::<Vec<_>>().join("\n")
+        lines
+            .chain(panes.lines().filter(|line| !line.is_empty()))
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 
     /// The buffers of ours that are left.
@@ -286,7 +373,8 @@ impl<'a> Pane<'a> {
 
     /// Types by tmux's own means.
     pub(crate) fn send_keys(&self, keys: &[&str]) {
-        self.stage.tmux(&[&["send-keys", "-t", &self.id], keys].concat());
+        self.stage
+            .tmux(&[&["send-keys", "-t", &self.id], keys].concat());
     }
 
     /// Says that its CLI is to end, without waiting for more.
@@ -296,7 +384,32 @@ impl<'a> Pane<'a> {
 
     /// Is this shown in it?
     pub(crate) fn shows(&self, text: &str) -> bool {
-        self.stage.tmux(&["capture-pane", "-p", "-t", &self.id]).contains(text)
+        self.stage
+            .tmux(&["capture-pane", "-p", "-t", &self.id])
+            .contains(text)
+    }
+}
+
+/// A client of a user's.
+pub(crate) struct Client {
+    child: Box<dyn portable_pty::Child + Send + Sync>,
+    writer: Box<dyn Write + Send>,
+    _master: Box<dyn portable_pty::MasterPty + Send>,
+}
+
+impl Client {
+    pub(crate) fn press(&mut self, keys: &[u8]) {
+        self.writer
+            .write_all(keys)
+            .and_then(|()| self.writer.flush())
+            .expect("a terminal");
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -310,7 +423,10 @@ pub(crate) struct Watcher {
 
 impl Watcher {
     fn start(mut command: Command) -> Self {
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut child = command.spawn().expect("it starts");
         let stdin = child.stdin.take().expect("a pipe");
         let stdout = BufReader::new(child.stdout.take().expect("a pipe"));
@@ -361,7 +477,9 @@ impl Watcher {
     }
 
     pub(crate) fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status();
+        let sent = Command::new("kill")
+            .args(["-s", name, &self.child.id().to_string()])
+            .status();
         assert!(sent.expect("kill").success());
     }
 
@@ -377,7 +495,9 @@ impl Watcher {
         if let Some(mut stderr) = self.child.stderr.take() {
             stderr.read_to_string(&mut words).expect("text");
         }
-        let code = status.code().unwrap_or_else(|| -status.signal().unwrap_or_default());
+        let code = status
+            .code()
+            .unwrap_or_else(|| -status.signal().unwrap_or_default());
         (code, words)
     }
 }

@@ -10,6 +10,7 @@
 //!   was not seen before (`/clear`, `/resume`) counts only where the CLI was seen at work when it came.
 //! - A hook may live in the session, which resumes by itself: who claims the error first has it.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use serde_json::json;
@@ -20,6 +21,7 @@ use crate::supervisor::retry::State;
 use crate::supervisor::transcript::{Ending, Report};
 use crate::supervisor::typing::{END_CTRL_U, Outcome, Shown, Why};
 use crate::supervisor::verdict::Failure;
+use crate::term::screen::Screen;
 
 /// Nobody is typing who has not touched a key for so long. What is told may be a second older than it is.
 const TOUCH_GAP: Duration = Duration::from_secs(3);
@@ -52,10 +54,23 @@ pub(super) struct Remote {
     works: bool,
     /// When it was last seen at work, by the wall clock.
     worked_ms: Option<u64>,
+    /// What the conversation looked like at the last look.
+    print: u64,
     /// The wall clock at the last event.
     pub(super) now_ms: u64,
     /// The caller was asked before the CR, and has not answered.
     asked: bool,
+}
+
+/// Tells one picture of the conversation from another: the rows above the prompt, where the cursor is, and above the
+/// rule over that.
+fn print_of(screen: &Screen) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    let rows = usize::from(screen.cursor.0).saturating_sub(1);
+    for row in screen.rows.iter().take(rows) {
+        row.text.hash(&mut hasher);
+    }
+    hasher.finish()
 }
 
 impl Session {
@@ -86,7 +101,8 @@ impl Session {
     }
 
     pub(super) fn on_touched(&mut self, t: Duration, ago: Duration) {
-        self.last_key = self.last_key.max(t.checked_sub(ago));
+        // Before our own time began is at its beginning.
+        self.last_key = self.last_key.max(Some(t.saturating_sub(ago)));
     }
 
     pub(super) fn on_wish(&mut self, t: Duration, wish: Wish, out: &mut Outbox) {
@@ -101,7 +117,7 @@ impl Session {
     }
 
     /// The screen was read.
-    pub(super) fn note_work(&mut self) {
+    pub(super) fn note_work(&mut self, screen: &Screen) {
         let (busy, banner) = (self.view.busy, self.view.banner.is_some());
         let settling = matches!(self.state, State::Settling { .. });
         let Some(remote) = &mut self.remote else {
@@ -118,10 +134,12 @@ impl Session {
             }
         } else {
             remote.works = false;
-            if !banner && self.rejected.take().is_some() {
-                // Another error may have the same words.
-                self.forget_told();
-            }
+        }
+        // No Enter is seen, and a short turn may be missed: what stands there now may be another error of the same words.
+        let print = print_of(screen);
+        let other = std::mem::replace(&mut remote.print, print) != print;
+        if !busy && (other || !banner) && self.rejected.take().is_some() {
+            self.forget_told();
         }
     }
 

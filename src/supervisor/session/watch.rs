@@ -93,7 +93,7 @@ impl Session {
                 self.forget_told();
             }
         }
-        self.note_work();
+        self.note_work(&screen);
     }
 
     fn look(&mut self, t: Duration, out: &mut Outbox) {

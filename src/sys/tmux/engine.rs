@@ -69,6 +69,8 @@ pub(super) struct Watch {
     /// As it was shown last, by pane; and the summary's option.
     shown: Vec<Watched>,
     summary: Option<String>,
+    /// What is to be unset with no client left to do it.
+    unset: Vec<String>,
     /// Show it all again.
     redraw: bool,
     end: Option<End>,
@@ -111,6 +113,7 @@ impl Watch {
             left: Vec::new(),
             shown: Vec::new(),
             summary: None,
+            unset: Vec::new(),
             redraw: true,
             end: None,
         };
@@ -380,10 +383,19 @@ impl Watch {
             self.end_session(id).await;
             self.leave(id);
         }
-        if self.summary.take().is_some()
-            && let Some(client) = self.clients.values_mut().next()
-        {
-            client.ask(&super::options::of_all(None), Question::Nothing);
+        if self.summary.take().is_some() {
+            let command = super::options::of_all(None);
+            match self.clients.values_mut().next() {
+                Some(client) => client.ask(&command, Question::Nothing),
+                None => self.unset.push(command),
+            }
+        }
+        for command in std::mem::take(&mut self.unset) {
+            let words: Vec<&str> = command.split(' ').collect();
+            // The pane may be gone.
+            if let Err(WatchError::Own(_)) = self.server.run(&words).await {
+                break;
+            }
         }
         let _ = tokio::time::timeout(LAST_WORDS, self.last_words()).await;
         self.shared

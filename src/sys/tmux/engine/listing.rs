@@ -167,10 +167,11 @@ impl Watch {
             pane.log(json!({"event": "end"}), &mut self.shared);
             pane.news.push(Happened::Left);
         }
-        if pane.option.take().is_some()
-            && let Some(client) = self.client_of(id)
-        {
-            client.ask(&options::of_pane(id, None), Question::Nothing);
+        if pane.option.take().is_some() {
+            match self.client_of(id) {
+                Some(client) => client.ask(&options::of_pane(id, None), Question::Nothing),
+                None => self.unset.push(options::of_pane(id, None)),
+            }
         }
         self.left.push(pane);
     }
