@@ -570,7 +570,14 @@ fn all_sessions_are_those_to_come_as_well() {
     watch.joins(&late);
     late.turn_fails();
     std::thread::sleep(std::time::Duration::from_secs(4));
-    if watch.seen().iter().all(|l| !l.contains("Waiting")) { panic!("{:#?} {:#?} {}", watch.seen(), stage.log(), stage.tmux(&["capture-pane","-p","-t",&late.id])); }
+    if watch.seen().iter().all(|l| !l.contains("Waiting")) {
+        panic!(
+            "{:#?} {:#?} {}",
+            watch.seen(),
+            stage.log(),
+            stage.tmux(&["capture-pane", "-p", "-t", &late.id])
+        );
+    }
     assert_eq!(late.next(), "submitted continue");
     stage.tmux(&["kill-session", "-t", "late"]);
     watch.see(&[&late.id, "Left"]);

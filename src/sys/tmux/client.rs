@@ -56,6 +56,8 @@ pub(super) struct Client<Q> {
     _alive: oneshot::Sender<()>,
     parser: Parser,
     asked: VecDeque<Asked<Q>>,
+    /// What is to be written once it is attached: a command that comes before finds no client (3.3a).
+    early: Option<Vec<String>>,
     /// Why it ended, in tmux's words.
     pub(super) reason: Option<String>,
     /// It said that it ends.
@@ -101,6 +103,7 @@ impl<Q> Client<Q> {
             _alive: alive,
             parser: Parser::default(),
             asked: VecDeque::new(),
+            early: Some(Vec::new()),
             reason: None,
             exited: false,
         })
@@ -117,7 +120,15 @@ impl<Q> Client<Q> {
             return;
         };
         debug_assert!(!command.contains('\n'), "a command is a line");
-        if commands.send(format!("{command}\n")).is_ok() {
+        let line = format!("{command}\n");
+        let written = match &mut self.early {
+            Some(early) => {
+                early.push(line);
+                true
+            }
+            None => commands.send(line).is_ok(),
+        };
+        if written {
             self.asked.push_back(Asked {
                 question,
                 blocks,
@@ -164,7 +175,10 @@ impl<Q> Client<Q> {
 
     fn answer(&mut self, reply: Reply) -> Option<Said<Q>> {
         if reply.flags & OURS == 0 {
-            // The attach itself, or a hook of the user's.
+            // The attach itself, or later a hook of the user's.
+            for line in self.early.take().into_iter().flatten() {
+                let _ = self.commands.as_ref()?.send(line);
+            }
             return None;
         }
         let asked = self.asked.front_mut()?;

@@ -42,7 +42,8 @@ pub(super) enum Question {
     Option,
     Sessions,
     Panes,
-    Look(PaneId, Part),
+    /// One part of the look of this number.
+    Look(PaneId, u32, Part),
     /// A paste; does it matter to the session if it was too late?
     Paste(PaneId, bool),
 }
@@ -60,6 +61,7 @@ pub(super) struct Watch {
     listed: HashMap<PaneId, (Listed, Option<ClientId>)>,
     panes: BTreeMap<PaneId, Pane>,
     looks: HashMap<PaneId, Look>,
+    next_look: u32,
     next_buffer: u32,
     send: Sender<News>,
     news: Receiver<News>,
@@ -106,6 +108,7 @@ impl Watch {
             listed: HashMap::new(),
             panes: BTreeMap::new(),
             looks: HashMap::new(),
+            next_look: 0,
             next_buffer: 0,
             send,
             news,
@@ -308,7 +311,9 @@ impl Watch {
             }
             Question::Panes if failed => {}
             Question::Panes => self.on_listing(id, &lines),
-            Question::Look(pane, part) => self.on_look(pane, part, failed, lines),
+            Question::Look(pane, serial, part) => {
+                self.on_look((pane, serial), part, failed, lines);
+            }
             Question::Paste(pane, matters) => {
                 let late = failed || lines.iter().any(|line| line == b"late");
                 if late && matters {

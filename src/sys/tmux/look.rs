@@ -125,6 +125,8 @@ pub(super) fn millis(time: Duration) -> u64 {
 /// A look that was asked for.
 #[derive(Debug)]
 pub(super) struct Look {
+    /// Tells its answers from those of one before it that nobody waits for.
+    pub(super) serial: u32,
     /// When, in milliseconds since the Unix epoch.
     pub(super) asked_ms: u64,
     /// The session waits for it to type; else it is for the shadow alone.
@@ -212,6 +214,7 @@ mod tests {
 
     fn look(line: &str, clients: &[&str]) -> Look {
         Look {
+            serial: 0,
             asked_ms: 10_000,
             probe: true,
             buffer: None,

@@ -21,13 +21,19 @@ impl Watch {
     }
 
     fn ask_look(&mut self, id: PaneId, probe: bool, buffer: Option<(String, Vec<u8>)>) {
+        let serial = self.next_look;
+        self.next_look += 1;
         let Some(client) = self.client_of(id) else {
+            // Its session has just ended, and the next listing tells where the pane is now.
+            self.panes
+                .retain(|_, pane| pane.id != id || pane.has_begun());
             return;
         };
         for part in Part::ALL {
-            client.ask(&part.command(id), Question::Look(id, part));
+            client.ask(&part.command(id), Question::Look(id, serial, part));
         }
         let look = Look {
+            serial,
             asked_ms: now_ms(),
             probe,
             buffer,
@@ -46,8 +52,15 @@ impl Watch {
         }
     }
 
-    pub(super) fn on_look(&mut self, id: PaneId, part: Part, failed: bool, lines: Vec<Vec<u8>>) {
-        let Some(look) = self.looks.get_mut(&id) else {
+    pub(super) fn on_look(
+        &mut self,
+        (id, serial): (PaneId, u32),
+        part: Part,
+        failed: bool,
+        lines: Vec<Vec<u8>>,
+    ) {
+        let look = self.looks.get_mut(&id);
+        let Some(look) = look.filter(|look| look.serial == serial) else {
             return;
         };
         let text = |line: &Vec<u8>| String::from_utf8_lossy(line).into_owned();
@@ -125,6 +138,10 @@ impl Watch {
             && !pasted
         {
             self.drop_buffer(id, &name);
+        }
+        if self.panes.get(&id).is_some_and(|pane| !pane.has_begun()) {
+            // It could not be looked at: the next listing tries again.
+            self.panes.remove(&id);
         }
         self.settle(id);
     }
