@@ -2,9 +2,11 @@
 //! no process.
 
 mod id;
+pub mod keys;
 mod layout;
 mod protocol;
 mod quote;
+pub mod table;
 pub mod watched;
 
 pub use id::{PaneId, SessionId, WindowId};
