@@ -525,26 +525,40 @@ fn a_target_is_a_pane_a_window_or_a_session() {
     stage.tmux(&["new-session", "-d", "-s", "other", "exec cat"]);
     let other = stage.pane_by(&["new-window", "-d", "-t", "other:"]);
     let at = |format: &str| stage.ask(&one.id, format);
-    let shown = |target: &str| {
-        let mut watch = stage.watch_with(&["-t", target], &[]);
-        watch.joins(&one);
-        let show = watch.see(&["show", &one.id]);
-        [&beside, &window, &other].map(|pane| show.contains(&format!("{} ", pane.id)))
-    };
     let pane = at("#{session_name}:#{window_index}.#{pane_index}");
-    for target in [&one.id, &pane] {
-        assert_eq!(shown(target), [false, false, false], "{target}");
-    }
-    for target in [at("#{window_id}"), at("#{session_name}:#{window_index}")] {
-        assert_eq!(shown(&target), [true, false, false], "{target}");
-    }
-    for target in [
-        at("#{session_id}"),
-        "base".into(),
-        "base:".into(),
-        "=base".into(),
+    let window_of_it = at("#{session_name}:#{window_index}");
+    for (target, meant) in [
+        (one.id.clone(), [false, false]),
+        (pane, [false, false]),
+        (at("#{window_id}"), [true, false]),
+        (window_of_it, [true, false]),
+        (at("#{session_id}"), [true, true]),
+        ("base".into(), [true, true]),
     ] {
-        assert_eq!(shown(&target), [true, true, false], "{target}");
+        let mut watch = stage.watch_with(&["-t", &target], &[]);
+        let others = [&beside.id, &window.id].into_iter().zip(meant);
+        let meant: Vec<&String> = others
+            .filter(|(_, meant)| *meant)
+            .map(|(id, _)| id)
+            .collect();
+        for _ in 0..=meant.len() {
+            watch.see(&["Joined"]);
+        }
+        // Behind this all that was found has been looked at.
+        one.turn_fails();
+        assert_eq!(one.next(), "submitted continue");
+        watch.see(&["Resumed"]);
+        one.tell("say well");
+        let joined: Vec<&String> = [&one.id, &beside.id, &window.id, &other.id]
+            .into_iter()
+            .filter(|id| {
+                watch
+                    .seen()
+                    .iter()
+                    .any(|line| line.contains(&format!("{id} Joined")))
+            })
+            .collect();
+        assert_eq!(joined, [vec![&one.id], meant].concat(), "{target}");
     }
     // What a target does not name is not touched.
     let mut watch = stage.watch_with(&["-t", &one.id], &[]);
