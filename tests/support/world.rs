@@ -52,6 +52,8 @@ pub struct World<O> {
     pub log: Vec<serde_json::Value>,
     pub suspended: u32,
     pub answers: Vec<(HookId, Answer)>,
+    /// What a claim is answered by.
+    pub claim: Claim,
 }
 
 impl<O: Outside> World<O> {
@@ -75,7 +77,22 @@ impl<O: Outside> World<O> {
             log: Vec::new(),
             suspended: 0,
             answers: Vec::new(),
+            claim: Claim::Ours,
         }
+    }
+
+    /// The same with keys that come to the CLI without the session.
+    #[allow(dead_code, reason = "each test file uses its part")]
+    #[must_use]
+    pub fn beside(mut self, settings: Settings, size: Size, conversation: Option<&str>) -> Self {
+        let traits = TerminalTraits {
+            unicode: true,
+            color: true,
+            addressable: true,
+        };
+        let session = Session::new(settings, traits, size, self.now(), 42);
+        self.session = session.beside(conversation.map(str::to_owned));
+        self
     }
 
     pub fn now(&self) -> Now {
@@ -119,7 +136,7 @@ impl<O: Outside> World<O> {
                 Effect::Log(value) => self.log.push(value),
                 Effect::Suspend => self.suspended += 1,
                 Effect::Claim { uuid, .. } => {
-                    self.event(Event::Claimed(uuid, Claim::Ours));
+                    self.event(Event::Claimed(uuid, self.claim));
                 }
             }
         }

@@ -16,6 +16,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{Effect, Outbox, PtyState, Session};
+use crate::config::TranscriptMode;
 use crate::supervisor::alone::Claim;
 use crate::supervisor::retry::State;
 use crate::supervisor::transcript::{Ending, Report};
@@ -85,11 +86,6 @@ impl Session {
     /// Between sequences, characters and updates of the child's: what stands on the screen is whole.
     pub fn is_whole(&mut self) -> bool {
         self.screen.at_boundary()
-    }
-
-    /// The CLI's title as the shadow has it.
-    pub fn title(&mut self) -> &str {
-        self.screen.title()
     }
 
     /// How long nobody may have touched a key.
@@ -172,6 +168,13 @@ impl Session {
         {
             self.conversation = Some(turn.session_id.clone());
         }
+    }
+
+    /// Nothing tells which error it is, so that a hook that lives in the CLI may have it: it is nobody's to claim.
+    pub(super) fn is_nameless(&self, failure: &Failure) -> bool {
+        self.remote.is_some()
+            && failure.uuid.is_none()
+            && self.settings.transcript == TranscriptMode::Auto
     }
 
     /// Is the error ours? Where that is to be asked for first, it is asked for.

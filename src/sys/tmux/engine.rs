@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
@@ -124,10 +123,7 @@ impl Watch {
             Scope::Session(id) | Scope::Window(id, _) | Scope::Pane(id, _) => vec![id],
             Scope::All => {
                 let list = watch.server.run(&["list-sessions", "-F", "#{session_id}"]);
-                list.await?
-                    .lines()
-                    .filter_map(|id| SessionId::read(id))
-                    .collect()
+                list.await?.lines().filter_map(SessionId::read).collect()
             }
         };
         for session in sessions {
@@ -403,9 +399,6 @@ impl Watch {
             }
         }
         let _ = tokio::time::timeout(LAST_WORDS, self.last_words()).await;
-        self.shared
-            .log
-            .append(&json!({"event": "end", "by": "tmux"}));
         self.clients.clear();
     }
 

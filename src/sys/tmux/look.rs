@@ -193,7 +193,7 @@ pub(super) fn unbracketed(bytes: &[u8]) -> &[u8] {
 
 /// Is it a text to be pasted, and not keys?
 pub(super) fn is_text(bytes: &[u8]) -> bool {
-    !bytes.iter().any(|byte| byte.is_ascii_control())
+    !bytes.iter().any(u8::is_ascii_control)
 }
 
 /// The command that pastes a buffer where the condition holds, and says so where not. Its answer is two blocks.

@@ -2,18 +2,23 @@
 
 use std::collections::HashSet;
 
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::Pid;
+#[cfg(target_os = "linux")]
+use rustix::process::{PidfdFlags, pidfd_open};
 use serde_json::json;
+#[cfg(target_os = "linux")]
 use tokio::io::Interest;
 
+#[cfg(target_os = "linux")]
+use super::super::News;
 use super::super::client::ClientId;
 use super::super::list::{Listed, Scope, panes_of};
 use super::super::pane::Pane;
 use super::super::processes::Processes;
-use super::super::{End, News, options};
+use super::super::{End, options};
 use super::{Question, Watch};
-use crate::sys::duplex::watch;
-use crate::sys::guarded;
+#[cfg(target_os = "linux")]
+use crate::sys::{duplex::watch, guarded};
 use crate::tmux::PaneId;
 use crate::tmux::watched::Happened;
 
@@ -90,7 +95,9 @@ impl Watch {
         let others: Vec<ClientId> = self.clients.keys().copied().collect();
         let orphans = self.listed.values().any(|(_, owner)| owner.is_none());
         if orphans {
-            others.into_iter().for_each(|other| self.list(other));
+            for other in others {
+                self.list(other);
+            }
         }
         self.adopt();
     }
@@ -116,7 +123,9 @@ impl Watch {
     pub(super) fn find(&mut self) {
         let ended = self.panes.values().filter(|pane| !pane.claude.lives());
         let ended: Vec<PaneId> = ended.map(|pane| pane.id).collect();
-        ended.into_iter().for_each(|pane| self.leave(pane));
+        for pane in ended {
+            self.leave(pane);
+        }
         let idle: Vec<Listed> = self
             .listed
             .values()
@@ -140,6 +149,7 @@ impl Watch {
     }
 
     /// Hears of the end of a process. Where the kernel does not tell (before 5.3), the next listing does.
+    #[cfg(target_os = "linux")]
     fn await_end(&self, pane: PaneId, pid: Pid) {
         let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else {
             return;
@@ -156,6 +166,11 @@ impl Watch {
             });
         }
     }
+
+    /// There is no watch there.
+    #[cfg(not(target_os = "linux"))]
+    #[expect(clippy::unused_self, reason = "it stands for the one above")]
+    const fn await_end(&self, _pane: PaneId, _pid: Pid) {}
 
     /// A pane is not watched any more.
     pub(super) fn leave(&mut self, id: PaneId) {
