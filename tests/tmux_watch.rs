@@ -221,12 +221,20 @@ fn a_cli_under_the_wrapper_or_another_terminal_is_left_alone() {
         &format!(" CLAUDE_RETRY_PROGRAM={} {wrapper} ", program.display()),
     );
     let _inside = stage.pane_of(&["new-window", "-d", "-t", "base:"], &wrapped, listener);
-    let plain = stage.pane();
+    // With a terminal between, of which nothing else tells.
+    let listener = stage.listen();
+    let line = stage.cli_line(&listener.1);
+    let recorded = format!("exec script -qec '{line}' /dev/null");
+    let _recorded = stage.pane_of(&["new-window", "-d", "-t", "base:"], &recorded, listener);
+    let mut plain = stage.pane();
     let mut watch = stage.watch();
     // All panes are looked at at once.
     watch.joins(&plain);
-    let show = watch.see(&["show", &plain.id]);
-    assert_eq!(show.matches('[').count(), 1, "{show}");
+    plain.turn_fails();
+    assert_eq!(plain.next(), "submitted continue");
+    watch.see(&["Resumed"]);
+    let joined = watch.seen().iter().filter(|line| line.contains("Joined"));
+    assert_eq!(joined.count(), 1);
 }
 
 #[test]
