@@ -801,3 +801,41 @@ fn a_server_is_named_as_to_tmux() {
     named(&["kill-server"]);
     assert_eq!(watch.end().0, 0);
 }
+
+#[test]
+fn a_pane_of_another_size_is_read_as_it_is() {
+    let stage = Stage::new();
+    let mut pane = stage.pane();
+    let mut watch = stage.watch();
+    watch.joins(&pane);
+    for (cols, rows) in [("50", "16"), ("120", "40")] {
+        stage.tmux(&["resize-window", "-t", &pane.id, "-x", cols, "-y", rows]);
+        pane.turn_fails();
+        assert_eq!(pane.next(), "submitted continue");
+        watch.see(&["Resumed"]);
+        pane.tell("say well");
+    }
+    // A split takes half of it, a zoom gives it back.
+    let mut beside = stage.pane_by(&["split-window", "-d", "-t", &pane.id]);
+    watch.joins(&beside);
+    stage.tmux(&["resize-pane", "-Z", "-t", &pane.id]);
+    for pane in [&mut pane, &mut beside] {
+        pane.turn_fails();
+        assert_eq!(pane.next(), "submitted continue");
+    }
+}
+
+#[test]
+fn a_session_that_ends_does_not_take_us_to_another() {
+    let stage = Stage::new();
+    let pane = stage.pane();
+    stage.tmux(&["set-option", "-g", "detach-on-destroy", "off"]);
+    stage.tmux(&["new-session", "-d", "-s", "other", "exec cat"]);
+    let mut watch = stage.watch();
+    watch.joins(&pane);
+    stage.tmux(&["kill-session", "-t", "base"]);
+    let (code, words) = watch.end();
+    assert_eq!((code, words.lines().count()), (0, 1), "{words}");
+    assert!(words.contains("session has ended"), "{words}");
+    assert_eq!(stage.tmux(&["list-clients"]), "");
+}

@@ -291,6 +291,10 @@ impl Stage {
 
 impl Drop for Stage {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = std::fs::read_to_string(self.log_file()).unwrap_or_default();
+            eprintln!("the log is {log}");
+        }
         let _ = self.command().arg("kill-server").output();
     }
 }
@@ -504,6 +508,9 @@ impl Watcher {
 
 impl Drop for Watcher {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the watch told {:#?}", self.seen());
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -198,6 +198,10 @@ impl Session {
         let (Some(remote), State::Confirming { .. }) = (&mut self.remote, &self.state) else {
             return;
         };
+        if remote.claimed.as_ref() == Some(&uuid) {
+            // Two looks at once have asked twice.
+            return;
+        }
         let reason = match claim {
             Claim::Ours => {
                 remote.claimed = Some(uuid);
