@@ -185,6 +185,19 @@ fn what_did_not_get_there_is_tried_again_and_counts_for_nothing() {
 }
 
 #[test]
+fn a_look_that_took_too_long_is_taken_again() {
+    let mut world = throttled();
+    world.slow = true;
+    world.run_for(S(4));
+    assert!(matches!(world.session.state(), State::LastLook(_)));
+    world.slow = false;
+    world.event(Event::NotTyped);
+    assert!(holds_off(&world, "the terminal was too slow"));
+    world.run_for(S(3));
+    assert_eq!(world.outside.turns, ["continue"]);
+}
+
+#[test]
 fn an_enter_that_did_not_get_there_is_no_resume() {
     let mut world = pasted();
     world.outside.swallow_cr = true;

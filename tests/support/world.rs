@@ -54,6 +54,8 @@ pub struct World<O> {
     pub answers: Vec<(HookId, Answer)>,
     /// What a claim is answered by.
     pub claim: Claim,
+    /// The pty is not asked.
+    pub slow: bool,
 }
 
 impl<O: Outside> World<O> {
@@ -78,6 +80,7 @@ impl<O: Outside> World<O> {
             suspended: 0,
             answers: Vec::new(),
             claim: Claim::Ours,
+            slow: false,
         }
     }
 
@@ -118,6 +121,7 @@ impl<O: Outside> World<O> {
                     let report = self.outside.transcript(self.now().unix_ms);
                     self.event(Event::Transcript(report));
                 }
+                Effect::ProbePty if self.slow => {}
                 Effect::ProbePty => {
                     let pty = self.outside.pty();
                     self.event(Event::Pty(pty));

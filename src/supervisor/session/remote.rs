@@ -310,6 +310,10 @@ impl Session {
             return;
         }
         match &self.state {
+            State::LastLook(wait) => {
+                let wait = wait.clone();
+                self.hold_off(wait, NOT_TYPED, t + AGAIN, out);
+            }
             // Nothing of ours stands anywhere.
             State::Typing { wait, .. } => {
                 let wait = wait.clone();
