@@ -49,8 +49,7 @@ fn two_that_fail_at_once_are_both_resumed() {
     let stage = Stage::new();
     let (mut one, mut two) = (stage.pane(), stage.pane());
     let mut watch = stage.watch();
-    watch.joins(&one);
-    watch.joins(&two);
+    watch.both_join(&one, &two);
     one.turn_fails();
     two.turn_fails();
     assert_eq!(one.next(), "submitted continue");
@@ -181,8 +180,7 @@ fn a_pane_that_is_closed_in_the_middle_of_a_wait_leaves_and_the_others_stay() {
     let (mut one, mut two) = (stage.pane(), stage.pane());
     let slow = [("CLAUDE_RETRY_BASE", "1m"), ("CLAUDE_RETRY_CAP", "1m")];
     let mut watch = stage.watch_with(&["-t", "base"], &slow);
-    watch.joins(&one);
-    watch.joins(&two);
+    watch.both_join(&one, &two);
     one.turn_fails();
     watch.see(&["Changed", "Waiting"]);
     stage.tmux(&["kill-pane", "-t", &one.id]);
@@ -630,8 +628,7 @@ fn a_flood_in_one_pane_holds_no_other_up() {
     let stage = Stage::new();
     let (mut loud, mut pane) = (stage.pane(), stage.pane());
     let mut watch = stage.watch();
-    watch.joins(&loud);
-    watch.joins(&pane);
+    watch.both_join(&loud, &pane);
     std::thread::scope(|scope| {
         scope.spawn(|| loud.tell("flood 4000"));
         pane.turn_fails();
@@ -674,8 +671,7 @@ fn the_failure_of_one_session_is_not_that_of_the_others() {
     let armed = stage.path().join("armed");
     let fault = format!("verdict:1:{}", armed.display());
     let mut watch = stage.watch_with(&["-t", "base"], &[("CLAUDE_RETRY_FAULT", &fault)]);
-    watch.joins(&one);
-    watch.joins(&two);
+    watch.both_join(&one, &two);
     std::fs::write(&armed, "").expect("a file");
     one.turn_fails();
     watch.see(&[&one.id, "Changed", "Failed"]);

@@ -470,6 +470,14 @@ impl Watcher {
         self.see(&["happened", &format!("{} Joined", pane.id)]);
     }
 
+    /// Two panes join, in any order.
+    pub(crate) fn both_join(&mut self, one: &Pane<'_>, two: &Pane<'_>) {
+        let names = [one, two].map(|pane| format!("{} Joined", pane.id));
+        let first = self.see(&["Joined"]);
+        let other = names.iter().find(|name| !first.contains(*name));
+        self.see(&[other.expect("another pane")]);
+    }
+
     /// The lines so far.
     pub(crate) fn seen(&mut self) -> &[String] {
         self.seen.extend(self.lines.try_iter());
