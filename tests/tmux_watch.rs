@@ -214,16 +214,16 @@ fn a_cli_under_the_wrapper_or_another_terminal_is_left_alone() {
     let line = stage.cli_line(&listener.1);
     let wrapper = env!("CARGO_BIN_EXE_claude-retry");
     let program = stage.path().join("claude");
-    let wrapped = line.replace(
+    let inside = line.replace(
         &format!(" {} ", program.display()),
         &format!(" CLAUDE_RETRY_PROGRAM={} {wrapper} ", program.display()),
     );
-    let _inside = stage.pane_of(&["new-window", "-d", "-t", "base:"], &wrapped, listener);
+    let _one = stage.pane_of(&["new-window", "-d", "-t", "base:"], &inside, listener);
     // With a terminal between, of which nothing else tells.
     let listener = stage.listen();
     let line = stage.cli_line(&listener.1);
     let recorded = format!("exec script -qec '{line}' /dev/null");
-    let _recorded = stage.pane_of(&["new-window", "-d", "-t", "base:"], &recorded, listener);
+    let _other = stage.pane_of(&["new-window", "-d", "-t", "base:"], &recorded, listener);
     let mut plain = stage.pane();
     let mut watch = stage.watch();
     // All panes are looked at at once.
@@ -499,7 +499,7 @@ fn sizes_and_the_environment_are_not_ours_to_change() {
     let stage = Stage::new();
     let pane = stage.pane();
     stage.tmux(&["set-option", "-g", "update-environment", "WATCH_ARGS"]);
-    let state = || {
+    let all = || {
         let sizes = [
             "list-windows",
             "-a",
@@ -513,13 +513,13 @@ fn sizes_and_the_environment_are_not_ours_to_change() {
             stage.tmux(&["show-options", "-g"]),
         ]
     };
-    let before = state();
+    let before = all();
     let mut watch = stage.watch();
     watch.joins(&pane);
-    assert_eq!(state(), before);
+    assert_eq!(all(), before);
     watch.wish("quit");
     assert_eq!(watch.end().0, 0);
-    assert_eq!(state(), before);
+    assert_eq!(all(), before);
 }
 
 #[test]

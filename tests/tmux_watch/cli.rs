@@ -19,7 +19,7 @@ pub(crate) const SOCKET: &str = "FAKE_CLAUDE_SOCKET";
 pub(crate) const THROTTLE: &str =
     "API Error: Server is temporarily limiting requests (not your usage limit) · Rate limited";
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 enum Event {
     Told(String),

@@ -163,7 +163,7 @@ impl Stage {
         &self,
         args: &[&str],
         line: &str,
-        listener: (UnixListener, PathBuf),
+        (listener, _): (UnixListener, PathBuf),
     ) -> Pane<'_> {
         let folder = self.path().join("proj");
         let folder = folder.to_string_lossy();
@@ -179,7 +179,7 @@ impl Stage {
             line,
         ];
         let id = self.tmux(&[args, &more].concat());
-        Pane::accept(self, id, &listener.0)
+        Pane::accept(self, id, &listener)
     }
 
     /// The watch of these arguments; `environment` beside the usual.
@@ -293,7 +293,7 @@ impl Drop for Stage {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let log = std::fs::read_to_string(self.log_file()).unwrap_or_default();
-            eprintln!("the log is {log}");
+            let _ = writeln!(std::io::stderr(), "the log is {log}");
         }
         let _ = self.command().arg("kill-server").output();
     }
@@ -517,7 +517,8 @@ impl Watcher {
 impl Drop for Watcher {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("the watch told {:#?}", self.seen());
+            let told = format!("the watch told {:#?}", self.seen());
+            let _ = writeln!(std::io::stderr(), "{told}");
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
