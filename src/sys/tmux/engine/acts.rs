@@ -20,6 +20,17 @@ impl Watch {
         }
     }
 
+    /// Looks at last, where the frame is whole now.
+    pub(super) fn look_if_stale(&mut self, id: PaneId) {
+        if self.stale.contains(&id)
+            && let Some(pane) = self.panes.get_mut(&id)
+            && pane.is_whole()
+        {
+            self.stale.remove(&id);
+            self.look(id);
+        }
+    }
+
     fn ask_look(&mut self, id: PaneId, probe: bool, buffer: Option<(String, Vec<u8>)>) {
         let serial = self.next_look;
         self.next_look += 1;
@@ -100,6 +111,8 @@ impl Watch {
                         pane.resize(fields.cells(), &mut self.shared);
                     }
                     pane.tell(&Event::ChildOutput(&drawn), &mut self.shared);
+                } else {
+                    self.stale.insert(id);
                 }
             }
             if look.probe {
@@ -133,6 +146,13 @@ impl Watch {
                     }
                 }
             }
+        }
+        // It may have another size since it was listed.
+        let cells = fields.map(Fields::cells);
+        if let (Some(cells), Some((listed, Some(owner)))) = (cells, self.listed.get(&id))
+            && listed.place.size != cells
+        {
+            self.list(*owner);
         }
         if let Some((name, _)) = buffer
             && !pasted

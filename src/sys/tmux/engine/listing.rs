@@ -178,6 +178,7 @@ impl Watch {
             return;
         };
         self.forget_look(id);
+        self.stale.remove(&id);
         if pane.has_begun() {
             pane.log(json!({"event": "end"}), &mut self.shared);
             pane.news.push(Happened::Left);
