@@ -185,6 +185,31 @@ fn what_did_not_get_there_is_tried_again_and_counts_for_nothing() {
 }
 
 #[test]
+fn a_message_that_turns_up_too_late_is_taken_back_and_no_longer_than_it_may_be_ours() {
+    for (late, gone) in [(S(20), true), (S(200), false)] {
+        let mut world = throttled();
+        world.outside.deaf = true;
+        while !matches!(world.session.state(), State::Typing { .. }) {
+            world.run_for(MS(10));
+        }
+        // Over, and the prompt shows nothing of it.
+        while matches!(world.session.state(), State::Typing { .. }) {
+            world.run_for(MS(10));
+        }
+        world.outside.face = fake::Face::Dialog;
+        draw(&mut world);
+        world.run_for(late - S(15));
+        world.outside.face = fake::Face::Prompt;
+        world.outside.deaf = false;
+        world.outside.draft = "continue".into();
+        draw(&mut world);
+        world.run_for(MS(300));
+        let erased = world.child.windows(2).any(|keys| keys == b"\x05\x15");
+        assert_eq!(erased, gone, "{late:?}");
+    }
+}
+
+#[test]
 fn a_look_that_took_too_long_is_taken_again() {
     let mut world = throttled();
     world.slow = true;

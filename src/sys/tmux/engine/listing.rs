@@ -89,6 +89,7 @@ impl Watch {
 
     /// A client is gone, and the panes that it told of are nobody's.
     pub(super) fn orphan(&mut self, id: ClientId) {
+        self.forget_looks_of(id);
         for (_, owner) in self.listed.values_mut() {
             owner.take_if(|owner| *owner == id);
         }
