@@ -185,6 +185,31 @@ fn what_did_not_get_there_is_tried_again_and_counts_for_nothing() {
 }
 
 #[test]
+fn a_message_that_turns_up_too_late_is_taken_back_and_no_longer_than_it_may_be_ours() {
+    for (late, gone) in [(S(20), true), (S(200), false)] {
+        let mut world = throttled();
+        world.outside.deaf = true;
+        while !matches!(world.session.state(), State::Typing { .. }) {
+            world.run_for(MS(10));
+        }
+        // Over, and the prompt shows nothing of it.
+        while matches!(world.session.state(), State::Typing { .. }) {
+            world.run_for(MS(10));
+        }
+        world.outside.face = fake::Face::Dialog;
+        draw(&mut world);
+        world.run_for(late - S(15));
+        world.outside.face = fake::Face::Prompt;
+        world.outside.deaf = false;
+        world.outside.draft = "continue".into();
+        draw(&mut world);
+        world.run_for(MS(300));
+        let erased = world.child.windows(2).any(|keys| keys == b"\x05\x15");
+        assert_eq!(erased, gone, "{late:?}");
+    }
+}
+
+#[test]
 fn a_look_that_took_too_long_is_taken_again() {
     let mut world = throttled();
     world.slow = true;
@@ -195,6 +220,23 @@ fn a_look_that_took_too_long_is_taken_again() {
     assert!(holds_off(&world, "the terminal was too slow"));
     world.run_for(S(3));
     assert_eq!(world.outside.turns, ["continue"]);
+}
+
+#[test]
+fn a_slow_look_before_the_enter_is_taken_again_and_at_last_the_message_back() {
+    let mut world = pasted();
+    world.slow = true;
+    world.run_for(S(1));
+    world.event(Event::NotTyped);
+    assert!(matches!(world.session.state(), State::Typing { .. }));
+    world.slow = false;
+    world.event(Event::NotTyped);
+    world.run_for(MS(200));
+    assert_eq!(world.outside.turns, ["continue"]);
+    let mut world = pasted();
+    world.slow = true;
+    world.run_for(S(15));
+    assert_eq!(world.child, [PASTE, b"\x05\x15"].concat());
 }
 
 #[test]

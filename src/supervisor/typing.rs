@@ -191,19 +191,14 @@ impl Typing {
         &self.held
     }
 
-    /// May the CR follow, where the message is in sight?
-    pub(super) fn may_enter(&self, now: Duration) -> bool {
-        now >= self.pasted_at + CR_AFTER
+    /// Was the message pasted so long ago?
+    pub(super) fn is_older(&self, now: Duration, age: Duration) -> bool {
+        now >= self.older_at(age)
     }
 
-    /// Is it too late for that?
-    pub(super) fn is_over(&self, now: Duration) -> bool {
-        now >= self.pasted_at + LIMIT
-    }
-
-    /// [`Self::deadline`] for who does not undo by this transaction. `enter`: the message is in sight.
-    pub(super) fn remote_deadline(&self, enter: bool) -> Duration {
-        self.pasted_at + if enter { CR_AFTER } else { LIMIT }
+    /// When that is.
+    pub(super) fn older_at(&self, age: Duration) -> Duration {
+        self.pasted_at + age
     }
 
     /// When to look even if nothing is drawn.

@@ -20,7 +20,7 @@ use crate::config::TranscriptMode;
 use crate::supervisor::alone::Claim;
 use crate::supervisor::retry::State;
 use crate::supervisor::transcript::{Ending, Report};
-use crate::supervisor::typing::{END_CTRL_U, Outcome, Shown, Why};
+use crate::supervisor::typing::{CR_AFTER, END_CTRL_U, Outcome, Shown, Why};
 use crate::supervisor::verdict::Failure;
 use crate::term::screen::Screen;
 
@@ -28,6 +28,10 @@ use crate::term::screen::Screen;
 const TOUCH_GAP: Duration = Duration::from_secs(3);
 /// What was to be typed did not get there in time.
 const NOT_TYPED: &str = "the terminal was too slow";
+/// From the paste to the Enter at most: nobody's input is held meanwhile, and what we see of the terminal may lag.
+const LIMIT: Duration = Duration::from_secs(10);
+/// A message of ours that could not be taken back is ours for so long, where it turns up whole and alone.
+const LEFT_OVER: Duration = Duration::from_mins(1);
 /// Then it is tried again after this.
 const AGAIN: Duration = Duration::from_secs(1);
 /// The transcript's time of an error may be so much before the last sight of the CLI at work.
@@ -61,6 +65,8 @@ pub(super) struct Remote {
     pub(super) now_ms: u64,
     /// The caller was asked before the CR, and has not answered.
     asked: bool,
+    /// Since when a message of ours may stand, or turn up, in the prompt.
+    left: Option<Duration>,
 }
 
 /// Tells one picture of the conversation from another: the rows above the prompt, where the cursor is, and above the
@@ -226,9 +232,10 @@ impl Session {
         };
         if self.view.busy {
             self.withdraw(t, Why::Interrupted, out);
-        } else if typing.is_over(t) {
+        } else if typing.is_older(t, LIMIT) {
             self.withdraw(t, Why::NotReadBack, out);
-        } else if self.view.shown == Shown::Message && typing.may_enter(t) && !remote.asked {
+        } else if self.view.shown == Shown::Message && typing.is_older(t, CR_AFTER) && !remote.asked
+        {
             remote.asked = true;
             out.effects.push(Effect::ProbePty);
         }
@@ -240,7 +247,8 @@ impl Session {
             return None;
         };
         let enter = self.view.shown == Shown::Message && !remote.asked;
-        Some(typing.remote_deadline(enter))
+        let limit = if enter { CR_AFTER } else { LIMIT };
+        Some(typing.older_at(limit))
     }
 
     /// The caller's fresh look, before the CR.
@@ -287,10 +295,8 @@ impl Session {
         }
         if self.screen.at_boundary() {
             self.read_screen();
-            if self.view.shown == Shown::Message {
-                out.child.extend_from_slice(END_CTRL_U);
-            }
         }
+        self.take_out(t, out);
         Self::log(out, json!({"event": "undone", "reason": why.text()}));
         match why {
             Why::UserTyped => self.hold_off(wait, "you are typing", t + TOUCH_GAP, out),
@@ -306,10 +312,13 @@ impl Session {
     }
 
     pub(super) fn on_not_typed(&mut self, t: Duration, out: &mut Outbox) {
-        if self.remote.is_none() {
+        let Some(remote) = &mut self.remote else {
             return;
-        }
+        };
+        let asked = std::mem::take(&mut remote.asked);
         match &self.state {
+            // The look before the Enter: it is asked for again, until it is too late for that.
+            State::Typing { .. } if asked => {}
             State::LastLook(wait) => {
                 let wait = wait.clone();
                 self.hold_off(wait, NOT_TYPED, t + AGAIN, out);
@@ -324,13 +333,44 @@ impl Session {
                 let wait = wait.clone();
                 self.take_back(&wait);
                 self.read_screen();
-                if self.view.shown == Shown::Message {
-                    out.child.extend_from_slice(END_CTRL_U);
-                }
+                self.take_out(t, out);
                 Self::log(out, json!({"event": "undone", "reason": NOT_TYPED}));
                 self.hold_off(wait, NOT_TYPED, t + AGAIN, out);
             }
-            _ => {}
+            // What was to take the message out of the prompt.
+            _ => {
+                if let Some(remote) = &mut self.remote {
+                    remote.left = Some(t);
+                }
+                self.schedule_look(t);
+            }
+        }
+    }
+
+    /// Takes our message out of the prompt, where it stands there whole and alone, else when it does.
+    fn take_out(&mut self, t: Duration, out: &mut Outbox) {
+        let Some(remote) = &mut self.remote else {
+            return;
+        };
+        if self.view.shown == Shown::Message {
+            remote.left = None;
+            out.child.extend_from_slice(END_CTRL_U);
+        } else {
+            remote.left = Some(t);
+        }
+    }
+
+    /// A message of ours that turned up too late.
+    pub(super) fn take_out_what_is_left(&mut self, t: Duration, out: &mut Outbox) {
+        let typing = matches!(self.state, State::Typing { .. } | State::Settling { .. });
+        let Some(remote) = &mut self.remote else {
+            return;
+        };
+        remote.left = remote
+            .left
+            .filter(|since| t < *since + LEFT_OVER && !typing);
+        if remote.left.is_some() && self.view.shown == Shown::Message {
+            self.take_out(t, out);
         }
     }
 

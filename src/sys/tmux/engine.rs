@@ -4,7 +4,7 @@ mod acts;
 mod listing;
 mod showing;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::future::Future;
 use std::time::{Duration, Instant};
 
@@ -60,6 +60,8 @@ pub(super) struct Watch {
     listed: HashMap<PaneId, (Listed, Option<ClientId>)>,
     panes: BTreeMap<PaneId, Pane>,
     looks: HashMap<PaneId, Look>,
+    /// Panes whose last look came in the middle of a frame, and could not be taken.
+    stale: HashSet<PaneId>,
     next_look: u32,
     next_buffer: u32,
     send: Sender<News>,
@@ -107,6 +109,7 @@ impl Watch {
             listed: HashMap::new(),
             panes: BTreeMap::new(),
             looks: HashMap::new(),
+            stale: HashSet::new(),
             next_look: 0,
             next_buffer: 0,
             send,
@@ -261,6 +264,7 @@ impl Watch {
                 let ours = matches!(self.listed.get(&pane), Some((_, Some(owner))) if *owner == id);
                 if ours && self.panes.get(&pane).is_some_and(Pane::has_begun) {
                     self.tell(pane, &Event::ChildOutput(&bytes));
+                    self.look_if_stale(pane);
                 }
             }
             Message::SessionChanged { session, .. } => {

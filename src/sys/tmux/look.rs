@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use super::client::ClientId;
 use crate::term::Size;
 use crate::tmux::{PaneId, WindowId};
 
@@ -125,6 +126,8 @@ pub(super) fn millis(time: Duration) -> u64 {
 /// A look that was asked for.
 #[derive(Debug)]
 pub(super) struct Look {
+    /// Who was asked.
+    pub(super) client: ClientId,
     /// Tells its answers from those of one before it that nobody waits for.
     pub(super) serial: u32,
     /// When, in milliseconds since the Unix epoch.
@@ -214,6 +217,7 @@ mod tests {
 
     fn look(line: &str, clients: &[&str]) -> Look {
         Look {
+            client: ClientId(0),
             serial: 0,
             asked_ms: 10_000,
             probe: true,

@@ -137,6 +137,7 @@ impl Pane {
             addressable: true,
         };
         let size = fields.size();
+        self.place.size = fields.cells();
         let settings = shared.settings.clone();
         let conversation = self.conversation.clone();
         let made = guarded::catch(|| {

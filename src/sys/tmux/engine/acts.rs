@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::super::client::ClientId;
 use super::super::look::{self, Fields, Look, Part};
 use super::super::{Loaded, News};
 use super::{Question, Watch, now_ms};
@@ -20,10 +21,23 @@ impl Watch {
         }
     }
 
+    /// Looks at last, where the frame is whole now.
+    pub(super) fn look_if_stale(&mut self, id: PaneId) {
+        if self.stale.contains(&id)
+            && let Some(pane) = self.panes.get_mut(&id)
+            && pane.is_whole()
+        {
+            self.stale.remove(&id);
+            self.look(id);
+        }
+    }
+
     fn ask_look(&mut self, id: PaneId, probe: bool, buffer: Option<(String, Vec<u8>)>) {
         let serial = self.next_look;
         self.next_look += 1;
-        let Some(client) = self.client_of(id) else {
+        let owner = self.listed.get(&id).and_then(|(_, owner)| *owner);
+        let client = owner.and_then(|owner| Some((owner, self.clients.get_mut(&owner)?)));
+        let Some((owner, client)) = client else {
             // Its session has just ended, and the next listing tells where the pane is now.
             self.panes
                 .retain(|_, pane| pane.id != id || pane.has_begun());
@@ -33,6 +47,7 @@ impl Watch {
             client.ask(&part.command(id), Question::Look(id, serial, part));
         }
         let look = Look {
+            client: owner,
             serial,
             asked_ms: now_ms(),
             probe,
@@ -49,6 +64,18 @@ impl Watch {
             && let Some((buffer, _)) = look.buffer
         {
             self.drop_buffer(id, &buffer);
+        }
+    }
+
+    /// Who was asked has ended, and will not answer.
+    pub(super) fn forget_looks_of(&mut self, client: ClientId) {
+        let looks = self.looks.iter().filter(|(_, look)| look.client == client);
+        let looks: Vec<(PaneId, bool)> = looks.map(|(id, look)| (*id, look.probe)).collect();
+        for (id, probe) in looks {
+            self.forget_look(id);
+            if probe {
+                self.tell(id, &Event::NotTyped);
+            }
         }
     }
 
@@ -100,6 +127,8 @@ impl Watch {
                         pane.resize(fields.cells(), &mut self.shared);
                     }
                     pane.tell(&Event::ChildOutput(&drawn), &mut self.shared);
+                } else {
+                    self.stale.insert(id);
                 }
             }
             if look.probe {
@@ -133,6 +162,13 @@ impl Watch {
                     }
                 }
             }
+        }
+        // It may have another size since it was listed.
+        let cells = fields.map(Fields::cells);
+        if let (Some(cells), Some((listed, Some(owner)))) = (cells, self.listed.get(&id))
+            && listed.place.size != cells
+        {
+            self.list(*owner);
         }
         if let Some((name, _)) = buffer
             && !pasted
@@ -212,7 +248,7 @@ impl Watch {
         let condition = look::in_time(asked_ms / 1000 + 2);
         let command = look::paste(id, &buffer, look::is_text(&text), &condition);
         if let Some(client) = self.client_of(id) {
-            client.ask_for(&command, 2, Question::Paste(id, false));
+            client.ask_for(&command, 2, Question::Paste(id, true));
             // Where it was too late the buffer is there still.
             client.ask(&format!("delete-buffer -b {buffer}"), Question::Nothing);
         }

@@ -89,6 +89,7 @@ impl Watch {
 
     /// A client is gone, and the panes that it told of are nobody's.
     pub(super) fn orphan(&mut self, id: ClientId) {
+        self.forget_looks_of(id);
         for (_, owner) in self.listed.values_mut() {
             owner.take_if(|owner| *owner == id);
         }
@@ -178,6 +179,7 @@ impl Watch {
             return;
         };
         self.forget_look(id);
+        self.stale.remove(&id);
         if pane.has_begun() {
             pane.log(json!({"event": "end"}), &mut self.shared);
             pane.news.push(Happened::Left);
