@@ -14,6 +14,7 @@ pub(crate) mod fault;
 pub mod supervisor;
 pub mod sys;
 pub mod term;
+pub mod tmux;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -12,6 +12,7 @@ mod record;
 mod reference;
 mod stats;
 mod text;
+mod tmux;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -63,6 +64,7 @@ pub fn run(args: Vec<OsString>) -> Result<ExitCode, Error> {
         Some(("log", matches)) => log::run(matches),
         Some(("stats", matches)) => stats::run(matches),
         Some(("record", matches)) => record::run(matches),
+        Some(("tmux", matches)) => tmux::run(matches),
         _ => print(reference::ctl().render_help().to_string().as_bytes()),
     }
 }

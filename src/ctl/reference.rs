@@ -63,6 +63,7 @@ pub(super) fn ctl() -> Command {
         .subcommand(log())
         .subcommand(record())
         .subcommand(stats())
+        .subcommand(tmux())
 }
 
 fn json(what: &'static str) -> Arg {
@@ -206,6 +207,49 @@ fn record() -> Command {
                 .last(true)
                 .value_parser(clap::value_parser!(OsString))
                 .help("as behind claude-retry, --retry-… flags first"),
+        )
+}
+
+/// `claude-retry ctl tmux`.
+fn tmux() -> Command {
+    let watch = Command::new("watch")
+        .about("Resume sessions in panes whose claude was started without claude-retry, until q, Ctrl+C or a signal")
+        .arg(
+            Arg::new("target")
+                .short('t')
+                .long("target")
+                .value_name("TARGET")
+                .help("a session, window or pane, as tmux names them [the current session]"),
+        )
+        .arg(
+            Arg::new("all")
+                .long("all")
+                .action(ArgAction::SetTrue)
+                .conflicts_with("target")
+                .help("every session of the server, those to come as well"),
+        )
+        .arg(
+            Arg::new("socket-name")
+                .short('L')
+                .value_name("NAME")
+                .help("the server's socket by its name, as in tmux -L"),
+        )
+        .arg(
+            Arg::new("socket-path")
+                .short('S')
+                .value_name("PATH")
+                .value_parser(clap::value_parser!(PathBuf))
+                .conflicts_with("socket-name")
+                .help("the server's socket by its path, as in tmux -S [that of $TMUX, else tmux's default]"),
+        );
+    Command::new("tmux")
+        .about("Watch tmux panes that run the CLI without the wrapper: watch, setup")
+        .disable_help_subcommand(true)
+        .arg_required_else_help(true)
+        .subcommand(watch)
+        .subcommand(
+            Command::new("setup")
+                .about("Print the lines for tmux.conf that show each pane's countdown"),
         )
 }
 

@@ -191,6 +191,16 @@ impl Typing {
         &self.held
     }
 
+    /// Was the message pasted so long ago?
+    pub(super) fn is_older(&self, now: Duration, age: Duration) -> bool {
+        now >= self.older_at(age)
+    }
+
+    /// When that is.
+    pub(super) fn older_at(&self, age: Duration) -> Duration {
+        self.pasted_at + age
+    }
+
     /// When to look even if nothing is drawn.
     pub fn deadline(&self) -> Duration {
         match self.undo {

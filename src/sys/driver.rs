@@ -63,7 +63,7 @@ const STALL: Duration = Duration::from_secs(1);
 const MAX_EFFECTS: usize = 64;
 /// So often may a deadline be due again as soon as it was answered, before the session is at fault: it would take a
 /// whole core for ever.
-const MAX_STUCK: u32 = 100_000;
+pub(super) const MAX_STUCK: u32 = 100_000;
 
 /// How long the child may take after a signal before it is killed. The CLI gives its own way out (the
 /// user's `SessionEnd` hooks are part of it) 5 s on 2.1.145 and 6.5 s on 2.1.330, and ends itself then, after a
@@ -613,6 +613,8 @@ impl Driver {
                     let asked = self.retry_after(failed);
                     self.tell(&Event::RetryAfter(asked));
                 }
+                // Not asked of us: the CLI's keys go through us.
+                Effect::Claim { .. } => {}
                 Effect::Log(record) => self.log.append(&record),
                 Effect::Suspend => self.stop_child(),
             }

@@ -25,7 +25,8 @@ enum Writer {
     Lost,
 }
 
-fn watch(file: File, interest: Interest) -> io::Result<AsyncFd<File>> {
+/// Has the runtime watch an open file.
+pub(super) fn watch(file: File, interest: Interest) -> io::Result<AsyncFd<File>> {
     // SAFETY: the file is owned, so it stays open until the `AsyncFd` drops it, and it always gives the same
     // number.
     #[expect(unsafe_code, reason = "the safe constructors are deprecated")]

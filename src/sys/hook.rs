@@ -4,7 +4,7 @@
 //! Where the CLI runs under a wrapper, it hands the event over and does as it is told. Where not, it is the
 //! supervisor itself ([`Alone`]). It waits asleep: there may be many, one a session that failed.
 
-mod claim;
+pub(super) mod claim;
 mod cli;
 mod wrapper;
 

@@ -23,6 +23,8 @@ mod recorder;
 mod sessions;
 mod signals;
 mod standard;
+mod table;
+pub mod tmux;
 mod transcript;
 mod tty;
 
@@ -48,6 +50,7 @@ pub use self::plain_file::read_text;
 pub use self::program::{Found, find as find_program};
 pub use self::recorder::Recorder;
 pub use self::sessions::{Running, running};
+pub use self::table::TableView;
 pub use self::transcript::{Locator, config_dir};
 
 /// Names the wrapper that a process runs under: `pid:inner tty`.

@@ -224,6 +224,10 @@ impl Recorder {
             | Event::Status(_)
             | Event::Pty(_)
             | Event::RetryAfter(None)
+            | Event::Claimed(..)
+            | Event::Touched(_)
+            | Event::Wish(_)
+            | Event::NotTyped
             | Event::Signal(_) => String::new(),
         };
         self.write(text);

@@ -70,7 +70,7 @@ fn start_ticks(pid: Pid) -> Option<String> {
 
 /// Does the process sit on the inner terminal of a living wrapper? Where its environment cannot be read
 /// (not on Linux, another user's) this is unknown and counts as no.
-fn wrapped(pid: Pid) -> bool {
+pub(super) fn wrapped(pid: Pid) -> bool {
     let folder = PathBuf::from(format!("/proc/{}", pid.as_raw_nonzero()));
     let Ok(environment) = fs::read(folder.join("environ")) else {
         return false;

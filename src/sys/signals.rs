@@ -86,7 +86,7 @@ async fn told(stream: &mut Option<Stream>) {
 }
 
 /// Is it ignored so far?
-fn is_ignored(number: Number) -> bool {
+pub(super) fn is_ignored(number: Number) -> bool {
     let mut now = std::mem::MaybeUninit::<libc::sigaction>::uninit();
     // SAFETY: the new action is null, so nothing changes, and the old one is written to where there is
     // room for it.

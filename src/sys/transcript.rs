@@ -61,6 +61,11 @@ impl SessionFile {
         is_plain(&session.session_id).then_some(session)
     }
 
+    /// The session that it shows.
+    pub(super) fn id(&self) -> &str {
+        &self.session_id
+    }
+
     /// What the CLI says of itself. A word that is not known says nothing.
     fn status(&self) -> Status {
         match self.status.as_deref() {

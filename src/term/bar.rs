@@ -353,7 +353,7 @@ fn whole(asked: Duration) -> String {
 }
 
 /// A gauge of the time that has gone, in eighths of a column.
-fn gauge(left: Duration, total: Duration, width: usize, unicode: bool) -> String {
+pub(crate) fn gauge(left: Duration, total: Duration, width: usize, unicode: bool) -> String {
     let eighths = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
     let steps = u128::try_from(width * 8).unwrap_or(0);
     let total = total.as_millis().max(1);
@@ -375,7 +375,7 @@ fn gauge(left: Duration, total: Duration, width: usize, unicode: bool) -> String
 
 /// A style as SGR, from any pen. ratatui's own encoder would do, but crossterm's colours depend on
 /// the process's `NO_COLOR`, and this module depends on its arguments alone.
-fn sgr(style: Style) -> String {
+pub(crate) fn sgr(style: Style) -> String {
     let mut out = String::from("\x1b[0");
     for (modifier, code) in [
         (Modifier::BOLD, 1),

@@ -46,6 +46,8 @@ pub struct FakeCli {
     pub asked_about: Vec<Option<u64>>,
     errors: u32,
     uuid: u32,
+    /// The session that the transcript is of.
+    pub session: String,
 }
 
 impl FakeCli {
@@ -69,6 +71,7 @@ impl FakeCli {
             asked_about: Vec::new(),
             errors: 0,
             uuid: 0,
+            session: "session".into(),
         }
     }
 
@@ -77,7 +80,7 @@ impl FakeCli {
         self.report = Report::Turn(LastTurn {
             uuid: format!("uuid-{}", self.uuid),
             unix_ms,
-            session_id: "session".into(),
+            session_id: self.session.clone(),
             ending,
             consecutive_errors: self.errors,
             unattended_errors: self.errors,

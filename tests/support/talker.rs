@@ -49,6 +49,11 @@ impl Prompter {
         }
     }
 
+    /// The next command is for the next program that calls.
+    pub(crate) fn call_again(&mut self) {
+        self.ends = None;
+    }
+
     /// Gives a command, without waiting for its end.
     pub(crate) fn tell(&mut self, command: &str) {
         let listener = &self.listener;
@@ -461,9 +466,12 @@ impl Files {
             "startedAt": Self::unix_ms(),
         });
         std::fs::write(sessions.join(format!("{pid}.json")), session.to_string()).expect("a file");
+        let transcript = project.join(format!("{SESSION}.jsonl"));
+        // One that was started anew goes on with it, and no two lines have the same id.
+        let before = std::fs::read_to_string(&transcript).unwrap_or_default();
         Self {
-            transcript: project.join(format!("{SESSION}.jsonl")),
-            lines: 0,
+            transcript,
+            lines: u32::try_from(before.lines().count()).expect("a few lines"),
         }
     }
 

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use claude_retry::config::Settings;
+use claude_retry::supervisor::alone::Claim;
 use claude_retry::supervisor::hook::{Answer, HookId};
 use claude_retry::supervisor::retry_after::Asked;
 use claude_retry::supervisor::session::{
@@ -51,6 +52,10 @@ pub struct World<O> {
     pub log: Vec<serde_json::Value>,
     pub suspended: u32,
     pub answers: Vec<(HookId, Answer)>,
+    /// What a claim is answered by.
+    pub claim: Claim,
+    /// The pty is not asked.
+    pub slow: bool,
 }
 
 impl<O: Outside> World<O> {
@@ -74,7 +79,23 @@ impl<O: Outside> World<O> {
             log: Vec::new(),
             suspended: 0,
             answers: Vec::new(),
+            claim: Claim::Ours,
+            slow: false,
         }
+    }
+
+    /// The same with keys that come to the CLI without the session.
+    #[allow(dead_code, reason = "each test file uses its part")]
+    #[must_use]
+    pub fn beside(mut self, settings: Settings, size: Size, conversation: Option<&str>) -> Self {
+        let traits = TerminalTraits {
+            unicode: true,
+            color: true,
+            addressable: true,
+        };
+        let session = Session::new(settings, traits, size, self.now(), 42);
+        self.session = session.beside(conversation.map(str::to_owned));
+        self
     }
 
     pub fn now(&self) -> Now {
@@ -100,6 +121,7 @@ impl<O: Outside> World<O> {
                     let report = self.outside.transcript(self.now().unix_ms);
                     self.event(Event::Transcript(report));
                 }
+                Effect::ProbePty if self.slow => {}
                 Effect::ProbePty => {
                     let pty = self.outside.pty();
                     self.event(Event::Pty(pty));
@@ -117,6 +139,9 @@ impl<O: Outside> World<O> {
                 }
                 Effect::Log(value) => self.log.push(value),
                 Effect::Suspend => self.suspended += 1,
+                Effect::Claim { uuid, .. } => {
+                    self.event(Event::Claimed(uuid, self.claim));
+                }
             }
         }
         if !out.child.is_empty() {

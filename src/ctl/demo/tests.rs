@@ -127,7 +127,10 @@ impl Show {
                     self.event(Event::Pty(pty));
                 }
                 Effect::Log(line) => self.log.push(line),
-                Effect::AnswerHook(..) | Effect::ReadRetryAfter { .. } | Effect::Suspend => {}
+                Effect::AnswerHook(..)
+                | Effect::ReadRetryAfter { .. }
+                | Effect::Claim { .. }
+                | Effect::Suspend => {}
             }
         }
     }

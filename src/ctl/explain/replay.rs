@@ -287,6 +287,7 @@ impl<'a> Replay<'a> {
                 }
                 Effect::Log(record) if !self.quiet => self.log(record),
                 Effect::AnswerHook(_, Answer::Resume | Answer::LetGo | Answer::Foreign)
+                | Effect::Claim { .. }
                 | Effect::Log(_)
                 | Effect::Suspend => {}
             }

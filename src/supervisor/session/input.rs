@@ -180,7 +180,7 @@ impl Session {
             && banner::title(&screen.title) != Title::Busy
     }
 
-    fn cancel(&mut self, t: Duration, out: &mut Outbox) {
+    pub(super) fn cancel(&mut self, t: Duration, out: &mut Outbox) {
         let (State::Waiting(wait)
         | State::HoldingOff { wait, .. }
         | State::LastLook(wait)

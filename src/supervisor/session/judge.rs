@@ -22,7 +22,7 @@ impl Session {
             handled: &self.handled,
             session_id: self.conversation.as_deref(),
             started_ms: self.started_ms,
-            entered_ms: self.entered_ms,
+            entered_ms: self.entered(report),
             busy_seen: self.busy_seen,
             retry_on: &self.settings.retry_on,
             catalogue: &self.settings.catalogue,

@@ -7,6 +7,7 @@ mod companion;
 mod failing;
 mod input;
 mod judge;
+mod remote;
 mod resume;
 mod watch;
 
@@ -16,6 +17,9 @@ use std::time::Duration;
 use serde_json::json;
 
 use self::companion::Companion;
+use self::remote::Remote;
+pub use self::remote::Wish;
+use super::alone::Claim;
 use super::banner::{Banner, Title};
 use super::hook::{Answer, HookEvent, HookId};
 use super::keys::{Kind, Reader};
@@ -99,6 +103,15 @@ pub enum Event<'a> {
     HookGone(HookId),
     /// The answer to [`Effect::ReadRetryAfter`].
     RetryAfter(Option<Asked>),
+    /// The answer to [`Effect::Claim`], for the error with this uuid.
+    Claimed(String, Claim),
+    /// Somebody used the keyboard or the mouse that the child reads so long ago; what it was is not known
+    /// ([`Session::beside`]).
+    Touched(Duration),
+    /// The user wants something of the wait that runs.
+    Wish(Wish),
+    /// The bytes for the child that were given out last did not get there, and never will ([`Session::beside`]).
+    NotTyped,
     /// We got a signal. TERM, HUP, INT and QUIT: the driver passes it on to the child itself; TSTP asks
     /// for [`Effect::Suspend`].
     Signal(Signal),
@@ -125,6 +138,14 @@ pub enum Effect {
     ReadRetryAfter {
         /// When the turn failed.
         failed: Option<u64>,
+    },
+    /// Claim the error for us against hooks that live in the CLI, answer with [`Event::Claimed`] right away. Only of a
+    /// session [beside](Session::beside) its terminal.
+    Claim {
+        /// The CLI's session.
+        session: String,
+        /// The error's line.
+        uuid: String,
     },
     /// Append this object to the log, with the time.
     Log(serde_json::Value),
@@ -242,6 +263,8 @@ pub struct Session {
     stopped_at: Option<Duration>,
     /// For how long it was stopped in all.
     stopped: Duration,
+    /// The keys come to the child without us.
+    remote: Option<Remote>,
 }
 
 impl Session {
@@ -296,6 +319,7 @@ impl Session {
             last_text: None,
             stopped_at: None,
             stopped: Duration::ZERO,
+            remote: None,
             settings,
         }
     }
@@ -303,6 +327,9 @@ impl Session {
     /// Takes what happened and appends the answer to `out`.
     pub fn handle(&mut self, now: Now, event: Event<'_>, out: &mut Outbox) {
         let t = self.time(now);
+        if let Some(remote) = &mut self.remote {
+            remote.now_ms = now.unix_ms;
+        }
         match event {
             Event::ChildOutput(bytes) => self.on_output(t, bytes, out),
             Event::UserInput(bytes) => self.on_input(t, now.unix_ms, bytes, out),
@@ -312,6 +339,10 @@ impl Session {
             Event::Hook(id, event) => self.on_hook(t, id, event, out),
             Event::HookGone(id) => self.on_hook_gone(id),
             Event::RetryAfter(asked) => self.on_retry_after(asked, out),
+            Event::Claimed(uuid, claim) => self.on_claimed(t, uuid, claim, out),
+            Event::Touched(ago) => self.on_touched(t, ago),
+            Event::Wish(wish) => self.on_wish(t, wish, out),
+            Event::NotTyped => self.on_not_typed(t, out),
             Event::Deadline => {}
             Event::Resize(size) => {
                 self.screen.resize(size);
@@ -430,7 +461,9 @@ impl Session {
             State::HoldingOff { not_before, .. } => {
                 (*not_before > Duration::ZERO).then_some(*not_before)
             }
-            State::Typing { typing, .. } => Some(typing.deadline()),
+            State::Typing { typing, .. } => self
+                .remote_typing_deadline()
+                .or_else(|| Some(typing.deadline())),
             State::GaveUp { until, .. } | State::Cancelled { until, .. } => Some(*until),
         }
     }
@@ -457,6 +490,10 @@ impl Session {
             return;
         }
         self.draw_due = None;
+        if self.remote.is_some() {
+            // The terminal is not ours to draw on.
+            return;
+        }
         let model = self.model(t);
         let wanted = model.is_some();
         self.screen.set_bar(model);
@@ -551,6 +588,9 @@ impl Session {
     }
 
     fn abandon_typing(&mut self, t: Duration, out: &mut Outbox) {
+        if self.abandon_remote(t, out) {
+            return;
+        }
         if let State::Typing { wait, typing } = &self.state {
             let (wait, typing) = (wait.clone(), typing.clone());
             let held = typing.abandon(&mut out.child);
@@ -585,7 +625,7 @@ impl Session {
 }
 
 /// The class in the bar's words.
-pub(super) const fn what(class: Class) -> &'static str {
+pub const fn what(class: Class) -> &'static str {
     match class {
         Class::Throttle => "throttled",
         Class::Overloaded => "overloaded",

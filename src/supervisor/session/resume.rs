@@ -49,6 +49,14 @@ impl Session {
             return;
         };
         let wait = wait.clone();
+        if self.remote.is_some() {
+            // The answer may have taken its time.
+            if self.in_the_middle(t) {
+                self.hold_off(wait, "the CLI is drawing", t + QUICK, out);
+                return;
+            }
+            self.read_screen();
+        }
         match (report, &wait.failure.uuid) {
             (Report::Turn(turn), Some(uuid)) if turn.uuid == *uuid => {}
             (Report::Turn(_), _) => {
@@ -131,13 +139,14 @@ impl Session {
     }
 
     /// Acted on, by either way: the turn should begin now.
-    fn resumed(&mut self, t: Duration, wait: Wait, by: Way, out: &mut Outbox) {
+    pub(super) fn resumed(&mut self, t: Duration, wait: Wait, by: Way, out: &mut Outbox) {
         self.settle_error(&wait);
         self.forget_told();
         self.rejected = None;
         // An event that came before this was of the error that is dealt with.
         self.drop_failure(out);
         self.tries.resumed(t);
+        self.note_resumed();
         self.enter(State::Settling {
             wait,
             since: t,
@@ -156,7 +165,8 @@ impl Session {
         let free_at = if self.keys.in_paste() {
             t + TYPING_GAP
         } else {
-            self.last_key.map_or(t, |key| key + TYPING_GAP)
+            let gap = self.typing_gap();
+            self.last_key.map_or(t, |key| key + gap)
         };
         let typing = t < free_at;
         if typing {
@@ -167,6 +177,7 @@ impl Session {
 
     pub(super) fn on_pty(&mut self, t: Duration, pty: PtyState, out: &mut Outbox) {
         let State::LastLook(wait) = &self.state else {
+            self.on_pty_while_typing(t, pty, out);
             return;
         };
         let wait = wait.clone();
@@ -194,6 +205,10 @@ impl Session {
     }
 
     pub(super) fn look_at_typing(&mut self, t: Duration, out: &mut Outbox) {
+        if self.remote.is_some() {
+            self.look_at_remote_typing(t, out);
+            return;
+        }
         let shown = self.view.shown;
         let busy = self.view.busy;
         let State::Typing { wait, typing } = &mut self.state else {
@@ -235,7 +250,7 @@ impl Session {
         }
     }
 
-    fn refused(&mut self, t: Duration, wait: Wait, out: &mut Outbox) {
+    pub(super) fn refused(&mut self, t: Duration, wait: Wait, out: &mut Outbox) {
         if wait.refused >= REFUSALS && !self.may_wake(&wait) {
             let why = "the prompt did not take the message".to_owned();
             self.give_up(t, wait, why, out);
@@ -265,10 +280,7 @@ impl Session {
             if by == Way::Typing && self.view.shown == Shown::Message {
                 // CR was not taken. Nothing of ours may stay behind.
                 out.child.extend_from_slice(END_CTRL_U);
-                self.tries.not_resumed();
-                self.busy_seen = true;
-                self.handled
-                    .pop_if(|uuid| Some(&*uuid) == wait.failure.uuid.as_ref());
+                self.take_back(&wait);
                 wait.refused += 1;
                 self.refused(t, wait, out);
             } else {
@@ -278,6 +290,14 @@ impl Session {
         }
         *next_look = t + SETTLE_LOOK;
         self.ask_transcript(t, out);
+    }
+
+    /// The resume that was counted did not happen: the error is not dealt with.
+    pub(super) fn take_back(&mut self, wait: &Wait) {
+        self.tries.not_resumed();
+        self.busy_seen = true;
+        self.handled
+            .pop_if(|uuid| Some(&*uuid) == wait.failure.uuid.as_ref());
     }
 
     pub(super) fn on_settling_report(&mut self, t: Duration, report: &Report, out: &mut Outbox) {

@@ -93,10 +93,12 @@ impl Session {
                 self.forget_told();
             }
         }
+        self.note_work(&screen);
     }
 
     fn look(&mut self, t: Duration, out: &mut Outbox) {
         self.read_screen();
+        self.take_out_what_is_left(t, out);
         let busy = self.view.busy;
         if self.view.prompt == Prompt::Dialog
             && let Some(wait) = self.state.wait_mut()
@@ -193,7 +195,7 @@ impl Session {
         }
     }
 
-    fn reject(&mut self, out: &mut Outbox) {
+    pub(super) fn reject(&mut self, out: &mut Outbox) {
         self.rejected = self.view.banner.as_ref().map(|banner| banner.text.clone());
         self.drop_failure(out);
         self.state = State::Watching;
@@ -267,6 +269,12 @@ impl Session {
         let verdict = self.judge(report);
         self.log_verdict(&verdict, report, out);
         match verdict {
+            Verdict::Act(failure) if self.is_nameless(&failure) => {
+                let reason = "no transcript, and a hook may have this error";
+                self.log_keep_out(reason, report, out);
+                self.reject(out);
+            }
+            Verdict::Act(failure) if !self.is_ours(&failure, out) => {}
             Verdict::Act(failure) => {
                 if failure.session_id.is_some() {
                     self.conversation.clone_from(&failure.session_id);
@@ -357,6 +365,7 @@ impl Session {
         if well && self.view.banner.is_none() {
             self.turn_open = 0;
             self.forget_turn();
+            self.note_well(report);
             self.tries.reset();
             Self::log(out, json!({"event": "turn-ok"}));
         }
@@ -366,10 +375,7 @@ impl Session {
     fn on_free_prompt(&mut self, t: Duration, out: &mut Outbox) {
         match &self.state {
             State::Paused { wait, left } if self.view.prompt == Prompt::Free => {
-                if self
-                    .last_key
-                    .is_some_and(|key| t < key + super::input::TYPING_GAP)
-                {
+                if self.last_key.is_some_and(|key| t < key + self.typing_gap()) {
                     // The state's own deadline looks again.
                     return;
                 }

@@ -1,5 +1,6 @@
 //! One hook an error: the CLI runs a hook as often as it is installed (for the user and for the project).
 
+use std::ffi::OsString;
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -20,6 +21,35 @@ pub(super) fn claim(session: &str, uuid: &str, now_ms: u64) -> Claim {
         return Claim::Impossible;
     }
     claim_in_first(&folders(), &format!("{session}-{uuid}"), now_ms)
+}
+
+/// The same in the folder of a hook that would run in this environment.
+pub(in crate::sys) fn claim_as(
+    environment: &dyn Fn(&str) -> Option<OsString>,
+    session: &str,
+    uuid: &str,
+    now_ms: u64,
+) -> Claim {
+    if !is_plain(session) || !is_plain(uuid) {
+        return Claim::Impossible;
+    }
+    let folders = folders_of(environment);
+    claim_in_first(&folders, &format!("{session}-{uuid}"), now_ms)
+}
+
+/// What [`folders`] would give there: etcetera reads our own environment alone.
+fn folders_of(environment: &dyn Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
+    // A folder of XDG's that is not absolute does not count, by its specification.
+    let absolute = |name| {
+        environment(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    let runtime = absolute("XDG_RUNTIME_DIR").filter(|dir| dir.is_dir());
+    let state = absolute("XDG_STATE_HOME")
+        .or_else(|| Some(PathBuf::from(environment("HOME")?).join(".local/state")));
+    let bases = runtime.into_iter().chain(state);
+    bases.map(|base| base.join("claude-retry/hook")).collect()
 }
 
 /// Has a hook claimed this error?
@@ -94,6 +124,11 @@ mod tests {
 
     fn now_ms() -> u64 {
         crate::sys::clock::unix_ms()
+    }
+
+    #[test]
+    fn the_folders_are_the_same_as_by_our_own_environment() {
+        assert_eq!(folders_of(&|name| std::env::var_os(name)), folders());
     }
 
     #[test]

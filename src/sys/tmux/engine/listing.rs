@@ -1,0 +1,195 @@
+//! Panes come and go, and so do the CLIs in them.
+
+use std::collections::HashSet;
+
+use rustix::process::Pid;
+#[cfg(target_os = "linux")]
+use rustix::process::{PidfdFlags, pidfd_open};
+use serde_json::json;
+#[cfg(target_os = "linux")]
+use tokio::io::Interest;
+
+#[cfg(target_os = "linux")]
+use super::super::News;
+use super::super::client::ClientId;
+use super::super::list::{Listed, Scope, panes_of};
+use super::super::pane::Pane;
+use super::super::processes::Processes;
+use super::super::{End, options};
+use super::{Question, Watch};
+#[cfg(target_os = "linux")]
+use crate::sys::{duplex::watch, guarded};
+use crate::tmux::PaneId;
+use crate::tmux::watched::Happened;
+
+impl Watch {
+    /// Lists a session anew; where that is being done, once more after it.
+    pub(super) fn list(&mut self, id: ClientId) {
+        let Some(client) = self.clients.get_mut(&id) else {
+            return;
+        };
+        if client.asks(&Question::Panes) {
+            if !self.again.contains(&id) {
+                self.again.push(id);
+            }
+            return;
+        }
+        client.ask(&panes_of(client.session), Question::Panes);
+    }
+
+    /// The panes of a client's session.
+    pub(super) fn on_listing(&mut self, id: ClientId, lines: &[Vec<u8>]) {
+        let scope = self.scope;
+        let lines = lines.iter().filter_map(|line| str::from_utf8(line).ok());
+        let listed: Vec<Listed> = lines
+            .filter_map(Listed::read)
+            .filter(|listed| scope.has(listed))
+            .collect();
+        let there: HashSet<PaneId> = listed.iter().map(|listed| listed.pane).collect();
+        for new in listed {
+            let pane = new.pane;
+            let owner = self.listed.get(&pane).and_then(|(_, owner)| *owner);
+            // Seen through another session as well: that one tells of it.
+            if owner.is_some_and(|owner| owner != id && self.clients.contains_key(&owner)) {
+                continue;
+            }
+            let place = new.place.clone();
+            self.listed.insert(pane, (new, Some(id)));
+            let Some(watched) = self.panes.get_mut(&pane) else {
+                continue;
+            };
+            let resized = watched.place.size != place.size;
+            watched.place = place.clone();
+            if resized && watched.has_begun() {
+                watched.resize(place.size, &mut self.shared);
+            }
+            if (resized || owner.is_none()) && watched.has_begun() {
+                self.look(pane);
+            }
+        }
+        let gone = self
+            .listed
+            .iter_mut()
+            .filter(|(pane, (_, owner))| *owner == Some(id) && !there.contains(pane));
+        for (_, (_, owner)) in gone {
+            *owner = None;
+        }
+        self.adopt();
+        self.find();
+        if there.is_empty() && matches!(scope, Scope::Window(..) | Scope::Pane(..)) {
+            let what = if matches!(scope, Scope::Pane(..)) {
+                "pane"
+            } else {
+                "window"
+            };
+            let words = format!("the tmux {what} was closed: nothing is left to watch");
+            self.end.get_or_insert(End::Gone(words));
+        }
+    }
+
+    /// A client is gone, and the panes that it told of are nobody's.
+    pub(super) fn orphan(&mut self, id: ClientId) {
+        self.forget_looks_of(id);
+        for (_, owner) in self.listed.values_mut() {
+            owner.take_if(|owner| *owner == id);
+        }
+        let others: Vec<ClientId> = self.clients.keys().copied().collect();
+        let orphans = self.listed.values().any(|(_, owner)| owner.is_none());
+        if orphans {
+            for other in others {
+                self.list(other);
+            }
+        }
+        self.adopt();
+    }
+
+    /// A pane that nobody tells of may be in another session: those are asked before it is given up.
+    fn adopt(&mut self) {
+        let asked = |watch: &Self| {
+            let mut clients = watch.clients.values();
+            clients.any(|client| client.asks(&Question::Panes)) || !watch.again.is_empty()
+        };
+        if asked(self) {
+            return;
+        }
+        let orphans = self.listed.iter().filter(|(_, (_, owner))| owner.is_none());
+        let orphans: Vec<PaneId> = orphans.map(|(pane, _)| *pane).collect();
+        for pane in orphans {
+            self.leave(pane);
+            self.listed.remove(&pane);
+        }
+    }
+
+    /// Looks for CLIs in the panes that have none so far.
+    pub(super) fn find(&mut self) {
+        let ended = self.panes.values().filter(|pane| !pane.claude.lives());
+        let ended: Vec<PaneId> = ended.map(|pane| pane.id).collect();
+        for pane in ended {
+            self.leave(pane);
+        }
+        let idle: Vec<Listed> = self
+            .listed
+            .values()
+            .filter(|(listed, owner)| {
+                owner.is_some() && !listed.dead && !self.panes.contains_key(&listed.pane)
+            })
+            .map(|(listed, _)| listed.clone())
+            .collect();
+        if idle.is_empty() {
+            return;
+        }
+        let processes = Processes::look();
+        for listed in idle {
+            let claude = processes.claude_below(listed.pid, &listed.place.terminal);
+            let Some(claude) = claude else { continue };
+            self.await_end(listed.pane, claude.pid);
+            let pane = Pane::new(listed.pane, listed.place, claude);
+            self.panes.insert(listed.pane, pane);
+            self.look(listed.pane);
+        }
+    }
+
+    /// Hears of the end of a process. Where the kernel does not tell (before 5.3), the next listing does.
+    #[cfg(target_os = "linux")]
+    fn await_end(&self, pane: PaneId, pid: Pid) {
+        let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else {
+            return;
+        };
+        let watched = watch(process.into(), Interest::READABLE);
+        let news = self.send.clone();
+        if let Ok(watched) = watched {
+            guarded::spawn(async move {
+                let ended = watched.readable().await.is_ok();
+                drop(watched);
+                if ended {
+                    let _ = news.send(News::Ended(pane, pid)).await;
+                }
+            });
+        }
+    }
+
+    /// There is no watch there.
+    #[cfg(not(target_os = "linux"))]
+    #[expect(clippy::unused_self, reason = "it stands for the one above")]
+    const fn await_end(&self, _pane: PaneId, _pid: Pid) {}
+
+    /// A pane is not watched any more.
+    pub(super) fn leave(&mut self, id: PaneId) {
+        let Some(mut pane) = self.panes.remove(&id) else {
+            return;
+        };
+        self.forget_look(id);
+        self.stale.remove(&id);
+        if pane.has_begun() {
+            pane.log(json!({"event": "end"}), &mut self.shared);
+            pane.news.push(Happened::Left);
+        }
+        if pane.option.take().is_some() {
+            match self.client_of(id) {
+                Some(client) => client.ask(&options::of_pane(id, None), Question::Nothing),
+                None => self.unset.push(options::of_pane(id, None)),
+            }
+        }
+        self.left.push(pane);
+    }
+}

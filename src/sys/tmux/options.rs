@@ -1,0 +1,110 @@
+//! What is shown where tmux's users look: the option `@claude_retry` of each pane, and `@claude_retry_all`.
+
+use std::time::Duration;
+
+use crate::tmux::watched::{Standing, Watched, seconds};
+use crate::tmux::{PaneId, quote};
+
+/// Sets a pane's option, or unsets it.
+pub(super) fn of_pane(pane: PaneId, text: Option<&str>) -> String {
+    match text {
+        Some(text) => format!("set-option -p -t {pane} @claude_retry {}", quote(text)),
+        None => format!("set-option -p -u -t {pane} @claude_retry"),
+    }
+}
+
+/// The same of the summary.
+pub(super) fn of_all(text: Option<&str>) -> String {
+    match text {
+        Some(text) => format!("set-option -g @claude_retry_all {}", quote(text)),
+        None => "set-option -g -u @claude_retry_all".into(),
+    }
+}
+
+/// The panes of which there is something to be said: `2 waiting, next in 12s; 1 held`.
+pub(super) fn summary(panes: &[Watched]) -> Option<String> {
+    let waits: Vec<Duration> = panes
+        .iter()
+        .filter_map(|pane| match pane.standing {
+            Standing::Waiting { left, .. } => Some(left),
+            _ => None,
+        })
+        .collect();
+    let count = |is: fn(&Standing) -> bool| panes.iter().filter(|pane| is(&pane.standing)).count();
+    let mut parts = Vec::new();
+    if let Some(next) = waits.iter().min() {
+        parts.push(format!(
+            "{} waiting, next in {}",
+            waits.len(),
+            seconds(*next)
+        ));
+    }
+    let others = [
+        (
+            count(|s| matches!(s, Standing::Resuming { .. })),
+            "resuming",
+        ),
+        (count(|s| matches!(s, Standing::HoldingOff { .. })), "held"),
+        (
+            count(|s| matches!(s, Standing::GaveUp { .. } | Standing::Failed)),
+            "given up",
+        ),
+    ];
+    for (n, what) in others.into_iter().filter(|(n, _)| *n > 0) {
+        parts.push(format!("{n} {what}"));
+    }
+    (!parts.is_empty()).then(|| parts.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn watched(standing: Standing) -> Watched {
+        Watched {
+            pane: PaneId(1),
+            place: "a:0.0".into(),
+            folder: None,
+            standing,
+            resumed: 0,
+            last: None,
+        }
+    }
+
+    #[test]
+    fn the_summary_says_what_there_is_to_be_said() {
+        let waiting = |ms| {
+            watched(Standing::Waiting {
+                what: "throttled",
+                attempt: 1,
+                max: 6,
+                left: Duration::from_millis(ms),
+                total: Duration::from_secs(20),
+            })
+        };
+        assert_eq!(summary(&[watched(Standing::Watching)]), None);
+        let held = watched(Standing::HoldingOff {
+            what: "throttled",
+            attempt: 1,
+            max: 6,
+            reason: "you are typing",
+        });
+        assert_eq!(
+            summary(&[waiting(61_000), waiting(11_200), held]).as_deref(),
+            Some("2 waiting, next in 12s; 1 held")
+        );
+    }
+
+    #[test]
+    fn a_text_is_one_argument_and_none_unsets() {
+        assert_eq!(
+            of_pane(PaneId(3), Some("it's")),
+            r"set-option -p -t %3 @claude_retry 'it'\''s'"
+        );
+        assert_eq!(
+            of_pane(PaneId(3), None),
+            "set-option -p -u -t %3 @claude_retry"
+        );
+        assert_eq!(of_all(None), "set-option -g -u @claude_retry_all");
+    }
+}
