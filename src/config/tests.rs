@@ -77,6 +77,8 @@ fn the_defaults_are_the_documented_ones() {
             "resume = \"auto\"",
             "retry_after = \"off\"",
             "native_watchdog = \"off\"",
+            "quiet = \"off\"",
+            "stream_events = \"on\"",
             "log = \"off\"",
         ]
     );

@@ -52,7 +52,7 @@ const MAX_EFFECTS: usize = 64;
 pub(super) fn run(
     settings: Settings,
     program: &Found,
-    invocation: Invocation,
+    args: &[OsString],
 ) -> Result<ExitKind, LaunchError> {
     crate::fault::arm();
     guarded::install_panic_hook();
@@ -62,7 +62,7 @@ pub(super) fn run(
         .build();
     let runtime = runtime.map_err(|error| LaunchError::own("start the event loop", &error))?;
     let end = runtime.block_on(async {
-        let mut driver = Driver::new(settings, program.clone(), invocation)?;
+        let mut driver = Driver::new(settings, program.clone(), args)?;
         let end = driver.run().await;
         driver.close(end.as_ref().ok().copied());
         end
@@ -100,6 +100,8 @@ enum Ready {
 struct Driver {
     settings: Settings,
     program: Found,
+    /// The user's.
+    args: Vec<OsString>,
     job: Option<Job>,
     clock: Clock,
     signals: Signals,
@@ -120,11 +122,7 @@ struct Driver {
 }
 
 impl Driver {
-    fn new(
-        settings: Settings,
-        program: Found,
-        invocation: Invocation,
-    ) -> Result<Self, LaunchError> {
+    fn new(settings: Settings, program: Found, args: &[OsString]) -> Result<Self, LaunchError> {
         let signals =
             Signals::register().map_err(|error| LaunchError::own("take signals", &error))?;
         let line = Line::new();
@@ -134,7 +132,10 @@ impl Driver {
             (false, false) => Voice::Lines,
         };
         let clock = Clock::start();
-        let job = guarded::catch(|| Job::new(settings.clone(), invocation, voice, rand::random()));
+        let job = guarded::catch(|| {
+            let invocation = Invocation::read(args);
+            Job::new(settings.clone(), invocation, voice, rand::random())
+        });
         let mut log = Log::new(settings.log.clone());
         log.append(&json!({
             "event": "start",
@@ -145,6 +146,7 @@ impl Driver {
         }));
         Ok(Self {
             job: job.ok(),
+            args: args.to_vec(),
             input: None,
             output: Output::new(),
             outbox: Outbox::default(),
@@ -560,7 +562,11 @@ impl Driver {
             }
             Event::Exited(kind) => self.end = Some(*kind),
             Event::Signal(signal) => self.pass_on(*signal),
-            Event::Begin | Event::Sight(_) | Event::Help(_) | Event::Deadline => {}
+            Event::Begin => {
+                let args = self.args.clone();
+                self.failed = self.start(&args).err();
+            }
+            Event::Sight(_) | Event::Help(_) | Event::Deadline => {}
         }
         if self.run.is_none() && self.end.is_none() {
             // Between two runs: the last one's end is not known here any more.

@@ -155,10 +155,9 @@ fn run(
         ourselves.as_deref(),
     )?;
 
-    let invocation = Invocation::read(args);
-    if recorder.is_none() && invocation.is_headless(isatty(io::stdout())) {
-        return headless::run(settings, &program, invocation)
-            .map(|kind| ExitCode::from(exit_code(kind)));
+    let headless = Invocation::read(args).is_headless(isatty(io::stdout()));
+    if recorder.is_none() && headless {
+        return headless::run(settings, &program, args).map(|kind| ExitCode::from(exit_code(kind)));
     }
     let tty = if wants_passthrough(args) {
         None

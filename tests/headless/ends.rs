@@ -130,3 +130,30 @@ fn the_hourly_guard_holds() {
         ran.err
     );
 }
+
+/// A fault of ours at the `n`th event of the job.
+fn with_fault(world: &mut World, n: u32) {
+    std::fs::write(world.path("now"), "").expect("a file");
+    let fault = format!("headless:{n}:{}", world.path("now").display());
+    world.set("CLAUDE_RETRY_FAULT", &fault);
+}
+
+#[test]
+fn after_a_fault_of_ours_all_that_was_printed_is_passed_on_and_nothing_is_run_again() {
+    // The last ones come behind the end of this run.
+    for n in 1..=8 {
+        let mut world = World::new(&[
+            "cat > \"$WORLD/stdin.$n\"; printf one; fail_text",
+            "echo never",
+        ]);
+        with_fault(&mut world, n);
+        let ran = world.run_with(&["-p"], b"the prompt");
+        assert_eq!((ran.code, world.runs()), (1, 1), "{n}: {}", ran.err);
+        assert_eq!(
+            ran.text(),
+            format!("one{}\n", crate::world::THROTTLE),
+            "{n}"
+        );
+        assert_eq!(world.file("stdin.1"), b"the prompt", "{n}");
+    }
+}

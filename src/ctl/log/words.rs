@@ -39,6 +39,12 @@ pub(super) fn of(fields: &Fields) -> String {
             Some(text) => format!("types {:?}{}", plain(text), attempt()),
             None => format!("types the message{}", attempt()),
         },
+        "typed" if fields.how.as_deref() == Some("run") => {
+            format!("runs the CLI again with the message{}", attempt())
+        }
+        "typed" if fields.how.as_deref() == Some("start-over") => {
+            format!("runs the CLI again from the start{}", attempt())
+        }
         "typed" => format!("sent it with Enter{}", attempt()),
         "woken" => format!(
             "told its hook to resume{}; the prompt: {}",
@@ -189,6 +195,10 @@ mod tests {
             (
                 r#"{"event":"hook-waiting","by":"hook","class":"cut","attempt":1,"max":6,"wait_ms":400}"#,
                 "the hook waits 400ms (try 1 of 6), cut",
+            ),
+            (
+                r#"{"event":"typed","attempt":1,"how":"run"}"#,
+                "runs the CLI again with the message (try 1)",
             ),
             (r#"{"event":"end","signal":9}"#, "ended by signal 9"),
             (

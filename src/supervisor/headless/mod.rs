@@ -447,8 +447,8 @@ impl Job {
                 }
                 let obstacle = self.obstacle(next);
                 if let Some(why) = obstacle {
-                    self.keep_out(&why, &said, out);
                     self.say(&format!("not retried: {why}"), out);
+                    self.keep_out(&why, &said, out);
                     return;
                 }
                 records::act(&failure, &said, out);
@@ -460,8 +460,8 @@ impl Job {
                 }
             }
             Err(why) => {
-                self.keep_out(why, &said, out);
                 self.say(&format!("not retried: {why}"), out);
+                self.keep_out(why, &said, out);
             }
         }
     }

@@ -75,6 +75,41 @@ fn an_error_is_read_in_full() {
 }
 
 #[test]
+fn the_answer_that_the_cli_makes_up_between_two_runs_starts_no_count_anew() {
+    const FILLER: &str = r#""type":"assistant","message":{"model":"<synthetic>","content":[{"type":"text","text":"No response requested."}]},"isApiErrorMessage":false"#;
+    let mut file = File::default();
+    file.user("u1", "hello").error("e1");
+    for n in 2..=3 {
+        file.meta(&format!("m{n}"), "Continue from where you left off.")
+            .push(&format!("f{n}"), FILLER)
+            .user(&format!("u{n}"), "continue")
+            .error(&format!("e{n}"));
+    }
+    assert_eq!(file.read().consecutive_errors, 3);
+    // As long as nothing follows it is the newest line: the error before it is history.
+    file.meta("m4", "Continue from where you left off.")
+        .push("f4", FILLER);
+    let turn = file.read();
+    assert_eq!((turn.uuid.as_str(), turn.ending), ("f4", Ending::Assistant));
+    // The same words of the model's own are an answer.
+    let own = FILLER
+        .replace("<synthetic>", "claude-x")
+        .replace(",\"isApiErrorMessage\":false", "");
+    file.push("a1", &own).user("u5", "go").error("e5");
+    assert_eq!(file.read().consecutive_errors, 1);
+}
+
+#[test]
+fn a_line_with_the_costs_is_seen() {
+    let line = r#"{"type":"cost-state","sessionId":"s1","totalCostUSD":0.1}"#;
+    assert!(has_costs(format!("{{}}\n{line}\n").as_bytes()));
+    assert!(!has_costs(
+        b"{\"type\":\"user\",\"text\":\"{\\\"type\\\":\\\"cost-state\\\"\"}"
+    ));
+    assert!(!has_costs(b""));
+}
+
+#[test]
 fn turns_that_a_hook_began_are_unattended() {
     // As 2.1.145 and 2.1.330 write them; the field's shape is not promised.
     for origin in [
