@@ -61,11 +61,6 @@ impl SessionFile {
         is_plain(&session.session_id).then_some(session)
     }
 
-    /// The session that it shows.
-    pub(super) fn id(&self) -> &str {
-        &self.session_id
-    }
-
     /// What the CLI says of itself. A word that is not known says nothing.
     fn status(&self) -> Status {
         match self.status.as_deref() {
@@ -119,6 +114,11 @@ impl Locator {
             Err(report) => report,
         };
         (report, status)
+    }
+
+    /// The session that our CLI shows, where it says.
+    pub(super) fn session_id(&self) -> Option<String> {
+        self.session().map(|session| session.session_id)
     }
 
     /// The transcript, or what there is to be said without it.

@@ -41,11 +41,10 @@ impl Keys {
         match (at, byte) {
             (_, 0x1b) => self.at = At::Escape,
             (_, 0x03) => return Some(Key::Interrupt),
-            (At::Escape, b'[' | b'O') => self.at = At::Sequence,
+            // Its beginning, and its parameters.
+            (At::Escape, b'[' | b'O') | (At::Sequence, b' '..=b'?') => self.at = At::Sequence,
             (At::Sequence, b'A') => return Some(Key::Up),
             (At::Sequence, b'B') => return Some(Key::Down),
-            // Parameters.
-            (At::Sequence, b' '..=b'?') => self.at = At::Sequence,
             (At::Ground, byte) => return plain(byte),
             // With Alt, or another sequence's end.
             (At::Escape | At::Sequence, _) => {}

@@ -52,13 +52,11 @@ fn three_panes(stage: &mut Stage) -> Outcome {
     }
     let table = stage.watch_in_pane()?;
     stage.see(&table, "3 panes")?;
-    for pane in [&quoting, &one, &two] {
-        stage.ask(pane, "hello there")?;
-    }
+    stage.ask(&quoting, "hello there")?;
     stage.see(&quoting.id, BANNER)?;
     stage.prompt(&quoting, "")?;
     for pane in [&one, &two] {
-        stage.turns(pane, &["hello there"])?;
+        stage.asks_and_works(pane, "hello there")?;
     }
     one.api.release();
     two.api.release();
@@ -97,8 +95,7 @@ fn copy_mode(stage: &mut Stage) -> Outcome {
     stage.prompt(&pane, "")?;
     stage.watch(&[])?;
     stage.told(&pane, "watching")?;
-    stage.ask(&pane, "hello there")?;
-    stage.turns(&pane, &["hello there"])?;
+    stage.asks_and_works(&pane, "hello there")?;
     stage.tmux(&["copy-mode", "-t", &pane.id])?;
     stage.tmux(&["send-keys", "-t", &pane.id, "-X", "top-line"])?;
     let mode = "#{pane_in_mode} #{pane_mode} #{scroll_position} #{copy_cursor_x} #{copy_cursor_y}";
@@ -125,8 +122,7 @@ fn closed(stage: &mut Stage) -> Outcome {
     stage.watch(&[("CLAUDE_RETRY_BASE", "3s")])?;
     for pane in [&gone, &stays] {
         stage.told(pane, "watching")?;
-        stage.ask(pane, "hello there")?;
-        stage.turns(pane, &["hello there"])?;
+        stage.asks_and_works(pane, "hello there")?;
         pane.api.release();
     }
     stage.told(&gone, "retry 1/6 in")?;
@@ -143,8 +139,7 @@ fn draft(stage: &mut Stage) -> Outcome {
     stage.prompt(&pane, "")?;
     stage.watch(&[])?;
     stage.told(&pane, "watching")?;
-    stage.ask(&pane, "hello there")?;
-    stage.turns(&pane, &["hello there"])?;
+    stage.asks_and_works(&pane, "hello there")?;
     stage.prompt(&pane, "")?;
     stage.type_text(&pane, "half a thought")?;
     pane.api.release();
@@ -169,8 +164,7 @@ fn wrapper_beside(stage: &mut Stage) -> Outcome {
     stage.watch(&[])?;
     stage.told(&bare, "watching")?;
     for pane in [&wrapped, &bare] {
-        stage.ask(pane, "hello there")?;
-        stage.turns(pane, &["hello there"])?;
+        stage.asks_and_works(pane, "hello there")?;
         pane.api.release();
     }
     resumed(stage, &wrapped)?;
@@ -196,8 +190,7 @@ fn joins_and_leaves(stage: &mut Stage) -> Outcome {
     ensure(stage.lines().is_empty(), || format!("{:?}", stage.lines()))?;
     stage.tmux(&["send-keys", "-t", &pane.id, "Enter"])?;
     stage.told(&pane, "watching")?;
-    stage.ask(&pane, "hello there")?;
-    stage.turns(&pane, &["hello there"])?;
+    stage.asks_and_works(&pane, "hello there")?;
     pane.api.release();
     resumed(stage, &pane)?;
     stage.ask(&pane, "/exit")?;
@@ -216,8 +209,7 @@ fn synchronized(stage: &mut Stage) -> Outcome {
     stage.watch(&[])?;
     stage.told(&one, "watching")?;
     stage.told(&other, "watching")?;
-    stage.ask(&one, "hello there")?;
-    stage.turns(&one, &["hello there"])?;
+    stage.asks_and_works(&one, "hello there")?;
     stage.tmux(&["set-option", "-w", "-t", &one.id, "synchronize-panes", "on"])?;
     one.api.release();
     resumed(stage, &one)?;

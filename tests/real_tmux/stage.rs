@@ -361,6 +361,23 @@ impl Stage {
         self.tmux(&["send-keys", "-t", &pane.id, "Enter"]).map(drop)
     }
 
+    /// Asks the CLI this, and waits until it has been seen at work on it. A local API answers faster than 2.1.145 draws
+    /// that it works; a real one does not.
+    pub(crate) fn asks_and_works(&self, pane: &Pane, text: &str) -> Outcome {
+        self.ask(pane, text)?;
+        self.turns(pane, &[text])?;
+        self.see(&pane.id, "esc to interrupt")?;
+        // As long as the spinner turns, whoever looks has seen it.
+        let mut before = self.screen(&pane.id)?;
+        for _ in 0..3 {
+            before = self.wait("the spinner", || {
+                let now = self.screen(&pane.id)?;
+                Ok((now != before).then_some(now))
+            })?;
+        }
+        Ok(())
+    }
+
     /// Waits for the API of a pane to have got these turns, and no others.
     pub(crate) fn turns(&self, pane: &Pane, turns: &[&str]) -> Outcome {
         self.wait(&format!("{turns:?} at the API of {}", pane.id), || {

@@ -89,6 +89,11 @@ impl Session {
         self
     }
 
+    /// The CLI's session is known now.
+    pub fn opened(&mut self, conversation: &str) {
+        self.conversation = Some(conversation.to_owned());
+    }
+
     /// Between sequences, characters and updates of the child's: what stands on the screen is whole.
     pub fn is_whole(&mut self) -> bool {
         self.screen.at_boundary()

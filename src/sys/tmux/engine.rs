@@ -15,7 +15,7 @@ use rustix::process::Signal as Number;
 
 use super::client::{Client, ClientId, Said};
 use super::list::{Listed, SESSIONS, SUBSCRIBE, Scope, panes_of};
-use super::look::{Look, Part};
+use super::look::Look;
 use super::pane::{Pane, Shared};
 use super::server::{PATIENCE, Server};
 use super::{End, News, View, WatchError, WatchOptions, Wish};
@@ -41,8 +41,8 @@ pub(super) enum Question {
     Option,
     Sessions,
     Panes,
-    /// One part of the look of this number.
-    Look(PaneId, u32, Part),
+    /// The look of this number.
+    Look(PaneId, u32),
     /// A paste; does it matter to the session if it was too late?
     Paste(PaneId, bool),
 }
@@ -263,7 +263,10 @@ impl Watch {
             Message::Output { pane, bytes } => {
                 let ours = matches!(self.listed.get(&pane), Some((_, Some(owner))) if *owner == id);
                 if ours && self.panes.get(&pane).is_some_and(Pane::has_begun) {
-                    self.tell(pane, &Event::ChildOutput(&bytes));
+                    if let Some(pane) = self.panes.get_mut(&pane) {
+                        pane.output(&bytes, &mut self.shared);
+                    }
+                    self.settle(pane);
                     self.look_if_stale(pane);
                 }
             }
@@ -311,9 +314,7 @@ impl Watch {
             }
             Question::Panes if failed => {}
             Question::Panes => self.on_listing(id, &lines),
-            Question::Look(pane, serial, part) => {
-                self.on_look((pane, serial), part, failed, lines);
-            }
+            Question::Look(pane, serial) => self.on_look(pane, serial, failed, lines),
             Question::Paste(pane, matters) => {
                 let late = failed || lines.iter().any(|line| line == b"late");
                 if late && matters {

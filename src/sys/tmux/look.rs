@@ -67,6 +67,12 @@ impl Fields {
         }
     }
 
+    /// What would give the terminal the title of the pane.
+    pub(super) fn retitle(&self) -> Vec<u8> {
+        let title: String = self.title.chars().filter(|c| !c.is_control()).collect();
+        format!("\x1b]0;{title}\x07").into_bytes()
+    }
+
     /// What would draw the pane as it is, whatever stands there: `rows` are those of `capture-pane -e`, whose
     /// renditions go on from one row to the next.
     pub(super) fn repaint(&self, rows: &[Vec<u8>]) -> Vec<u8> {
@@ -77,8 +83,6 @@ impl Fields {
             "\x1b[?1049l"
         });
         text.push_str("\x1b[r\x1b[2J\x1b[0m");
-        let title: String = self.title.chars().filter(|c| !c.is_control()).collect();
-        let _ = write!(text, "\x1b]0;{title}\x07");
         let mut bytes = text.into_bytes();
         for (at, row) in rows.iter().take(usize::from(self.size.1)).enumerate() {
             bytes.extend_from_slice(format!("\x1b[{};1H", at + 1).as_bytes());
@@ -140,28 +144,27 @@ pub(super) struct Look {
     pub(super) clients: Vec<String>,
 }
 
-/// Which part of a look an answer is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Part {
-    Fields,
-    Clients,
-    Screen,
-}
-
-impl Part {
-    pub(super) const ALL: [Self; 3] = [Self::Fields, Self::Clients, Self::Screen];
-
-    /// The command that asks for it.
-    pub(super) fn command(self, pane: PaneId) -> String {
-        match self {
-            Self::Fields => format!("display-message -p -t {pane} '{FIELDS}'"),
-            Self::Clients => format!("list-clients -F '{CLIENTS}'"),
-            Self::Screen => format!("capture-pane -p -e -t {pane}"),
-        }
-    }
+/// Asks for all of it: one line, so that no output comes between its three commands. Its answer is three blocks.
+pub(super) fn command(pane: PaneId) -> String {
+    format!(
+        "display-message -p -t {pane} '{FIELDS}' ; list-clients -F '{CLIENTS}' ; capture-pane -p -e -t {pane}"
+    )
 }
 
 impl Look {
+    /// Takes the answer; gives the rows of the screen. The first block is a line, the last one the rows of the pane.
+    pub(super) fn take(&mut self, lines: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+        let text = |line: &Vec<u8>| String::from_utf8_lossy(line).into_owned();
+        self.fields = lines.first().map(text).as_deref().and_then(Fields::read);
+        let rows = self
+            .fields
+            .as_ref()
+            .map_or(0, |fields| usize::from(fields.size.1));
+        let screen = lines.len().saturating_sub(rows).max(1);
+        self.clients = lines.iter().take(screen).skip(1).map(text).collect();
+        lines.into_iter().skip(screen).collect()
+    }
+
     /// Is it still true?
     pub(super) fn is_fresh(&self, now_ms: u64) -> bool {
         now_ms.saturating_sub(self.asked_ms) < millis(FRESH)
@@ -234,14 +237,34 @@ mod tests {
         let drawn = String::from_utf8(fields.repaint(&rows)).expect("UTF-8");
         assert_eq!(
             drawn,
-            "\x1b[0m\x1b[?1049h\x1b[r\x1b[2J\x1b[0m\x1b]0;✳ a title\x07\x1b[1;1Hone\x1b[2;1H\x1b[1mtwo\
+            "\x1b[0m\x1b[?1049h\x1b[r\x1b[2J\x1b[0m\x1b[1;1Hone\x1b[2;1H\x1b[1mtwo\
              \x1b[3;1Hthree\x1b[0m\x1b[?25h\x1b[21;4H"
         );
+        assert_eq!(fields.retitle(), "\x1b]0;✳ a title\x07".as_bytes());
         assert!(Fields::read("0 17 80 24").is_none());
         assert_eq!(
             Fields::read("0 17 80 24 3 20 1 1 0 23 1 0 @2 ").map(|f| f.title),
             Some(String::new())
         );
+    }
+
+    #[test]
+    fn the_answer_is_taken_apart_by_the_height_of_the_pane() {
+        let mut look = look(LINE, &[]);
+        let lines = |clients: &[&str]| -> Vec<Vec<u8>> {
+            let rows = (0..24).map(|row| format!("row {row}").into_bytes());
+            let clients = clients.iter().map(|client| client.as_bytes().to_vec());
+            std::iter::once(LINE.as_bytes().to_vec())
+                .chain(clients)
+                .chain(rows)
+                .collect()
+        };
+        for clients in [&[][..], &["a", "b"]] {
+            let rows = look.take(lines(clients));
+            assert_eq!((rows.len(), &rows[0][..]), (24, &b"row 0"[..]));
+            assert_eq!(look.clients, clients);
+        }
+        assert!(look.take(Vec::new()).is_empty() && look.fields.is_none());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::super::clock::Clock;
 use super::super::hook::claim;
-use super::super::transcript::{Locator, SessionFile};
+use super::super::transcript::Locator;
 use super::super::{Log, clock, guarded};
 use super::look::Fields;
 use super::processes::Claude;
@@ -25,6 +25,8 @@ use crate::term::Size;
 use crate::tmux::PaneId;
 use crate::tmux::watched::{Happened, Standing, Watched};
 
+/// So often a CLI is asked for its session.
+const MAX_UNNAMED: u32 = 1000;
 /// An effect's answer may ask for another effect; a session that never ends this is at fault.
 const MAX_EFFECTS: usize = 64;
 
@@ -87,6 +89,8 @@ pub(super) struct Pane {
     /// What its option says.
     pub(super) option: Option<String>,
     conversation: Option<String>,
+    /// So many pieces of output came without it.
+    unnamed: u32,
     resumed: u32,
     last: Option<String>,
     /// So often its deadline was due again as soon as it was answered.
@@ -117,6 +121,7 @@ impl Pane {
             news: Vec::new(),
             option: None,
             conversation: None,
+            unnamed: 0,
             resumed: 0,
             last: None,
             stuck: 0,
@@ -125,8 +130,7 @@ impl Pane {
 
     /// It has been looked at for the first time: its session begins with what stands there.
     pub(super) fn begin(&mut self, fields: &Fields, screen: &[u8], shared: &mut Shared) {
-        let file = SessionFile::read(&self.claude.session_file());
-        self.conversation = file.map(|file| file.id().to_owned());
+        self.conversation = self.locator.session_id();
         let now = Now {
             elapsed: shared.clock.now().elapsed,
             unix_ms: shared.began_ms.max(self.claude.started_ms),
@@ -159,7 +163,21 @@ impl Pane {
             Err(failure) => self.fail(&failure, shared),
         }
         self.news.push(Happened::Joined);
+        self.tell(&Event::ChildOutput(&fields.retitle()), shared);
         self.tell(&Event::ChildOutput(screen), shared);
+    }
+
+    /// The CLI wrote.
+    pub(super) fn output(&mut self, bytes: &[u8], shared: &mut Shared) {
+        // A CLI that has just been started names its session a little later; one that is old never does.
+        if self.conversation.is_none() && self.unnamed < MAX_UNNAMED {
+            self.unnamed += 1;
+            self.conversation = self.locator.session_id();
+            if let (Some(session), Some(id)) = (&mut self.session, &self.conversation) {
+                session.opened(id);
+            }
+        }
+        self.tell(&Event::ChildOutput(bytes), shared);
     }
 
     /// Has it been looked at?

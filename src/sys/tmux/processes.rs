@@ -137,12 +137,6 @@ impl Claude {
         })
     }
 
-    /// The file of its session, which it keeps while it runs.
-    pub(super) fn session_file(&self) -> PathBuf {
-        let name = format!("sessions/{}.json", self.pid.as_raw_nonzero());
-        self.config_dir.join(name)
-    }
-
     /// A variable of the environment that it was started with.
     pub(super) fn variable(&self, name: &str) -> Option<OsString> {
         self.environment

@@ -70,6 +70,6 @@ fn a_tree_that_is_none_is_refused_whatever_its_checksum_says() {
         "80x24,0,0{é}",
         &deep,
     ] {
-        assert_eq!(Layout::parse(&signed(tree)), None, "{:.40}", tree);
+        assert_eq!(Layout::parse(&signed(tree)), None, "{tree:.40}");
     }
 }

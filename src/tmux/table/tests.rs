@@ -107,11 +107,9 @@ fn snapshot(name: &str, text: &str) {
 #[test]
 fn the_table_at_every_width() {
     let table = table(&panes());
-    let mut all = String::new();
-    for cols in [140, 100, 80, 60, 40, 20] {
-        all += &format!("{cols} columns\n{}\n\n", text(&table, cols, 13, UNICODE));
-    }
-    snapshot("tmux_table", &all);
+    let all = [140, 100, 80, 60, 40, 20]
+        .map(|cols| format!("{cols} columns\n{}", text(&table, cols, 13, UNICODE)));
+    snapshot("tmux_table", &all.join("\n\n"));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::client::ClientId;
-use super::super::look::{self, Fields, Look, Part};
+use super::super::look::{self, Fields, Look};
 use super::super::{Loaded, News};
 use super::{Question, Watch, now_ms};
 use crate::supervisor::session::{Event, Signal};
@@ -43,9 +43,7 @@ impl Watch {
                 .retain(|_, pane| pane.id != id || pane.has_begun());
             return;
         };
-        for part in Part::ALL {
-            client.ask(&part.command(id), Question::Look(id, serial, part));
-        }
+        client.ask_for(&look::command(id), 3, Question::Look(id, serial));
         let look = Look {
             client: owner,
             serial,
@@ -79,43 +77,23 @@ impl Watch {
         }
     }
 
-    pub(super) fn on_look(
-        &mut self,
-        (id, serial): (PaneId, u32),
-        part: Part,
-        failed: bool,
-        lines: Vec<Vec<u8>>,
-    ) {
-        let look = self.looks.get_mut(&id);
-        let Some(look) = look.filter(|look| look.serial == serial) else {
+    pub(super) fn on_look(&mut self, id: PaneId, serial: u32, failed: bool, lines: Vec<Vec<u8>>) {
+        let look = self.looks.get(&id);
+        if look.is_none_or(|look| look.serial != serial) {
             return;
-        };
-        let text = |line: &Vec<u8>| String::from_utf8_lossy(line).into_owned();
-        match part {
-            Part::Fields if !failed => {
-                look.fields = lines.first().map(text).as_deref().and_then(Fields::read);
-            }
-            Part::Fields => {}
-            Part::Clients => look.clients = lines.iter().map(text).collect(),
-            Part::Screen => {
-                let look = self.looks.remove(&id);
-                if let Some(look) = look {
-                    let rows = if failed { Vec::new() } else { lines };
-                    self.take_look(id, look, &rows, failed);
-                }
-            }
+        }
+        if let Some(mut look) = self.looks.remove(&id) {
+            let rows = look.take(if failed { Vec::new() } else { lines });
+            self.take_look(id, look, &rows);
         }
     }
 
-    fn take_look(&mut self, id: PaneId, mut look: Look, rows: &[Vec<u8>], failed: bool) {
+    fn take_look(&mut self, id: PaneId, mut look: Look, rows: &[Vec<u8>]) {
         let ours: Vec<u32> = self.clients.values().map(|client| client.pid).collect();
         let buffer = look.buffer.take();
         let now = now_ms();
         let touched = look.touched(&ours, now).filter(|ago| *ago < TOUCHED);
-        let fields = look
-            .fields
-            .as_ref()
-            .filter(|fields| !failed && !fields.dead);
+        let fields = look.fields.as_ref().filter(|fields| !fields.dead);
         let mut pasted = false;
         if let Some(pane) = self.panes.get_mut(&id) {
             if let Some(fields) = fields {
