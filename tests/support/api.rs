@@ -126,6 +126,17 @@ pub(crate) struct Request {
     pub(crate) messages: usize,
     /// The text of its last user message, without system reminders.
     pub(crate) text: String,
+    /// All of its messages, as they came.
+    pub(crate) conversation: Arc<Value>,
+}
+
+impl Request {
+    /// How often this text is said in its messages.
+    pub(crate) fn says(&self, text: &str) -> usize {
+        let escaped = Value::from(text).to_string();
+        let inner = &escaped[1..escaped.len() - 1];
+        self.conversation.to_string().matches(inner).count()
+    }
 }
 
 impl fmt::Display for Request {
@@ -139,8 +150,11 @@ impl fmt::Display for Request {
     }
 }
 
+/// What the turn at this place, from 0, gets.
+type Script = Box<dyn Fn(usize, &Request) -> Answer + Send + Sync>;
+
 struct Shared {
-    script: Mutex<Vec<Answer>>,
+    script: Script,
     log: Mutex<Vec<Request>>,
     gate: Semaphore,
     bell: Bell,
@@ -157,6 +171,15 @@ pub(crate) struct Api {
 impl Api {
     /// Binds a port of its own and serves from a thread of its own.
     pub(crate) fn serve(script: Vec<Answer>, bell: Bell) -> io::Result<Self> {
+        let by_place = move |place: usize, _: &Request| script[place.min(script.len() - 1)].clone();
+        Self::serve_by(by_place, bell)
+    }
+
+    /// The same where each turn gets what is decided at the sight of it.
+    pub(crate) fn serve_by(
+        script: impl Fn(usize, &Request) -> Answer + Send + Sync + 'static,
+        bell: Bell,
+    ) -> io::Result<Self> {
         let listener = std::net::TcpListener::bind(("127.0.0.1", 0))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
@@ -165,7 +188,7 @@ impl Api {
             .build()?;
         let stop = Arc::new(Notify::new());
         let shared = Arc::new(Shared {
-            script: Mutex::new(script),
+            script: Box::new(script),
             log: Mutex::default(),
             gate: Semaphore::new(0),
             bell,
@@ -262,15 +285,17 @@ async fn respond(
         && body["tools"]
             .as_array()
             .is_some_and(|tools| !tools.is_empty());
+    let request = Request {
+        path,
+        turn,
+        messages: body["messages"].as_array().map_or(0, Vec::len),
+        text: last_user_text(&body),
+        conversation: Arc::new(body["messages"].clone()),
+    };
     let place = {
         let mut log = lock(&shared.log);
         let place = log.iter().filter(|request| request.turn).count();
-        log.push(Request {
-            path,
-            turn,
-            messages: body["messages"].as_array().map_or(0, Vec::len),
-            text: last_user_text(&body),
-        });
+        log.push(request.clone());
         place
     };
     shared.bell.ring();
@@ -278,8 +303,7 @@ async fn respond(
         return Ok(plain(200, "{}"));
     }
     let answer = if turn {
-        let script = lock(&shared.script);
-        script[place.min(script.len() - 1)].clone()
+        (shared.script)(place, &request)
     } else {
         Answer::text("side")
     };

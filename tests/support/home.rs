@@ -1,5 +1,6 @@
 //! A fresh home for one scenario: the CLI's state, a project folder, the log of the wrapper.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
@@ -83,6 +84,19 @@ impl Home {
             })
             .max_by_key(|path| path.metadata().and_then(|data| data.modified()).ok())?;
         fs::read_to_string(newest).ok()
+    }
+
+    /// Every transcript of a session, by the session's id.
+    pub(crate) fn transcripts(&self) -> BTreeMap<String, String> {
+        let projects = fs::read_dir(self.path().join(".claude/projects"));
+        let files = projects.into_iter().flatten().flatten();
+        let files = files.filter_map(|project| fs::read_dir(project.path()).ok());
+        let transcripts = files.flatten().flatten().filter_map(|file| {
+            let path = file.path();
+            let name = path.file_name()?.to_str()?.strip_suffix(".jsonl")?;
+            Some((name.to_owned(), fs::read_to_string(&path).ok()?))
+        });
+        transcripts.collect()
     }
 
     /// Does a line of the transcripts hold all of these?

@@ -1,0 +1,84 @@
+//! The real CLI with `-p`: every scenario in each format on each version, in a home of its own, with pipes around
+//! it, against a scripted API on loopback. What it must write is what runs of the CLI alone write.
+//!
+//! It runs when `CLAUDE_RETRY_REAL` is `1` (the oldest and the newest version) or `all` (two between as well), two
+//! scenarios at a time, each at most a minute, with no second try. Trials are named `version::format::scenario`;
+//! arguments are those of the standard harness: `-- stream-json`, `-- throttle --test-threads 1`.
+//! `scripts/real-table` makes a table of the output.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "deadlines of waits on the outside"
+)]
+#![allow(dead_code, reason = "another suite uses other parts of the harness")]
+
+#[path = "real_headless/mod.rs"]
+mod headless;
+mod real;
+mod support;
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+use headless::Format;
+use real::stage::installed;
+use real::versions;
+
+#[expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a harness of its own"
+)]
+fn main() -> ExitCode {
+    let mut args = Arguments::from_args();
+    args.test_threads.get_or_insert(2);
+    let wanted = std::env::var("CLAUDE_RETRY_REAL").unwrap_or_default();
+    let versions: &[&str] = match wanted.as_str() {
+        "1" => &versions::FAST,
+        "all" => &versions::ALL,
+        _ => {
+            println!(
+                "the headless part of the real-CLI suite is run by: {} && \
+                 CLAUDE_RETRY_REAL=1 cargo test --test real_headless",
+                install(&versions::FAST)
+            );
+            return libtest_mimic::run(&args, Vec::new()).exit_code();
+        }
+    };
+    let missing = |version: &&&str| !installed(version).is_file();
+    if let Some(version) = versions.iter().find(missing) {
+        eprintln!(
+            "Claude Code {version} is not installed in target/claude/: run {} (it needs npm)",
+            install(versions)
+        );
+        return ExitCode::FAILURE;
+    }
+    libtest_mimic::run(&args, trials(versions)).exit_code()
+}
+
+/// What installs them.
+fn install(versions: &[&str]) -> String {
+    format!("scripts/install-claude.sh {}", versions.join(" "))
+}
+
+fn trials(versions: &[&'static str]) -> Vec<Trial> {
+    let mut trials = Vec::new();
+    for scenario in headless::all() {
+        let (name, play) = (scenario.name, scenario.play);
+        let mut add = |version: &'static str, column: &str, format: Format| {
+            let name = format!("{version}::{column}::{name}");
+            trials.push(Trial::test(name, move || {
+                play(version, format).map_err(Failed::from)
+            }));
+        };
+        for &version in versions {
+            if scenario.formats.is_empty() {
+                add(version, "all", Format::Text);
+            }
+            for &format in scenario.formats {
+                add(version, &format.to_string(), format);
+            }
+        }
+    }
+    trials
+}
