@@ -4,6 +4,8 @@
 //! The test binary runs itself as this program ([`program`]); it hears commands from a socket, a line each,
 //! and answers `done N` once it has written everything. The Nth frame ends by the title `talk N`.
 
+#![allow(dead_code, reason = "each test file uses its part")]
+
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
