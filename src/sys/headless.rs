@@ -5,26 +5,28 @@
 //! are not to be made nonblocking: a thread each reads and writes them ([`ends`]).
 
 mod ends;
+mod failing;
 mod line;
 mod look;
+mod run;
 
 use std::ffi::OsString;
 use std::io;
-use std::os::unix::process::ExitStatusExt as _;
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, kill_process};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::process::Command;
 
 use self::ends::{Input, Output};
 use self::line::Line;
+use self::run::{Run, kind_of};
 use super::clock::Clock;
 use super::program::Found;
 use super::signals::{self, Got, Signals};
-use super::{LaunchError, Log, guarded, standard, tty, watchdog_env};
+use super::{LaunchError, Log, guarded, tty};
 use crate::config::Settings;
 use crate::supervisor::headless::arguments::Invocation;
 use crate::supervisor::headless::{Effect, Event, Job, Outbox, Voice};
@@ -70,17 +72,6 @@ pub(super) fn run(
     // The threads may be in the middle of a read: they end with us.
     runtime.shutdown_background();
     end
-}
-
-/// A run of the CLI.
-struct Run {
-    child: Child,
-    stdin: Option<ChildStdin>,
-    stdout: Option<ChildStdout>,
-    /// Bytes for its stdin, which is closed behind them.
-    queue: Vec<u8>,
-    closing: bool,
-    exited: Option<ExitKind>,
 }
 
 /// What woke the loop.
@@ -182,23 +173,17 @@ impl Driver {
             match self.ready().await {
                 Ready::Signal(got) => self.on_signal(got),
                 Ready::Exited(status) => self.on_exited(status),
-                Ready::Output(Ok(0)) => {
-                    if let Some(run) = &mut self.run {
-                        run.stdout = None;
-                    }
-                    self.drained();
-                }
-                Ready::Output(Ok(read)) => {
+                Ready::Output(Ok(read)) if read > 0 => {
                     let bytes = self.buffer[..read].to_vec();
                     self.handle(&Event::Output(&bytes));
                 }
-                Ready::Output(Err(_)) | Ready::Quiet => {
+                Ready::Output(_) | Ready::Quiet => {
                     if let Some(run) = &mut self.run {
                         run.stdout = None;
                     }
                     self.drained();
                 }
-                Ready::Taken(taken) => self.on_taken(taken),
+                Ready::Taken(taken) => self.on_taken(taken.ok()),
                 Ready::Input(Ok(bytes)) if !bytes.is_empty() => self.handle(&Event::Input(&bytes)),
                 Ready::Input(_) => {
                     if let Some(input) = &mut self.input {
@@ -394,38 +379,11 @@ impl Driver {
 
     fn start(&mut self, args: &[OsString]) -> Result<(), LaunchError> {
         self.line.wipe();
-        let mut command = self.program.command(args);
-        command.envs(watchdog_env(&self.settings));
-        let terminal = rustix::termios::isatty(io::stdin());
-        if terminal || standard::is_closed(0) {
-            command.stdin(Stdio::inherit());
-        } else {
-            command.stdin(Stdio::piped());
-        }
-        command.stdout(Stdio::piped());
-        let mut command = Command::from(command);
-        let as_they_were = || {
-            standard::close_again_but(Some(1));
-            Ok(())
-        };
-        // SAFETY: the closure closes descriptors that nobody uses.
-        #[expect(unsafe_code, reason = "the descriptors are to go right before exec")]
-        let command = unsafe { command.pre_exec(as_they_were) };
-        let mut child = command
-            .spawn()
-            .map_err(|error| self.program.exec_error(&error))?;
-        let stdin = child.stdin.take();
-        if stdin.is_some() && self.input.is_none() {
+        let run = Run::start(&self.program, args, &self.settings)?;
+        if run.stdin.is_some() && self.input.is_none() {
             self.input = Some(Input::start());
         }
-        self.run = Some(Run {
-            stdin,
-            stdout: child.stdout.take(),
-            child,
-            queue: Vec::new(),
-            closing: false,
-            exited: None,
-        });
+        self.run = Some(run);
         self.interrupted = false;
         Ok(())
     }
@@ -497,80 +455,15 @@ impl Driver {
         self.handle(&Event::Exited(kind));
     }
 
-    fn on_taken(&mut self, taken: io::Result<usize>) {
+    fn on_taken(&mut self, taken: Option<usize>) {
         let Some(run) = &mut self.run else { return };
-        match taken {
-            Ok(taken) => {
-                run.queue.drain(..taken);
-                run.close_if_done();
-            }
+        if let Some(taken) = taken {
+            run.queue.drain(..taken);
+            run.close_if_done();
+        } else {
             // It reads no more, which is its own affair.
-            Err(_) => {
-                run.stdin = None;
-                run.queue.clear();
-            }
-        }
-    }
-
-    /// What we write nobody reads: the run gets to feel the same, and is told to end.
-    fn on_broken(&mut self, error: &io::Error) {
-        self.log
-            .append(&json!({ "event": "failed", "error": format!("stdout: {error}") }));
-        self.job = None;
-        self.line.wipe();
-        let Some(pid) = self.pid() else {
-            self.end = Some(ExitKind::Killed(SIGPIPE));
-            return;
-        };
-        if let Some(run) = &mut self.run {
-            run.stdout = None;
-        }
-        let _ = kill_process(pid, rustix::process::Signal::TERM);
-        self.broken = Clock::instant().checked_add(GRACE);
-    }
-
-    /// Our own code failed: what is held is passed on as it was printed, and so is all that comes.
-    fn fail(&mut self, failure: &str, event: &Event<'_>) {
-        self.log
-            .append(&json!({ "event": "failed", "error": failure }));
-        let job = self.job.take();
-        let held = guarded::catch(|| job.as_ref().map(Job::withheld));
-        if let Ok(Some(held)) = held {
-            self.output.write(held);
-        }
-        if let Some(run) = &mut self.run {
-            run.closing |= self.input.as_ref().is_some_and(Input::ended);
-        }
-        let _ = guarded::catch(move || drop(job));
-        self.line.wipe();
-        self.without_job(event);
-    }
-
-    fn without_job(&mut self, event: &Event<'_>) {
-        match event {
-            Event::Output(bytes) => self.output.write(bytes.to_vec()),
-            Event::Input(bytes) => {
-                if let Some(run) = &mut self.run {
-                    run.queue.extend_from_slice(bytes);
-                }
-            }
-            Event::InputEnded => {
-                if let Some(run) = &mut self.run {
-                    run.closing = true;
-                    run.close_if_done();
-                }
-            }
-            Event::Exited(kind) => self.end = Some(*kind),
-            Event::Signal(signal) => self.pass_on(*signal),
-            Event::Begin => {
-                let args = self.args.clone();
-                self.failed = self.start(&args).err();
-            }
-            Event::Sight(_) | Event::Help(_) | Event::Deadline => {}
-        }
-        if self.run.is_none() && self.end.is_none() {
-            // Between two runs: the last one's end is not known here any more.
-            self.end = Some(ExitKind::Code(1));
+            run.stdin = None;
+            run.queue.clear();
         }
     }
 
@@ -581,22 +474,5 @@ impl Driver {
             Some(ExitKind::Killed(signal)) => json!({ "event": "end", "signal": signal }),
             None => json!({ "event": "end" }),
         });
-    }
-}
-
-impl Run {
-    fn close_if_done(&mut self) {
-        if self.closing && self.queue.is_empty() {
-            self.stdin = None;
-        }
-    }
-}
-
-fn kind_of(status: ExitStatus) -> ExitKind {
-    let small = |number: i32| u8::try_from(number).unwrap_or(u8::MAX);
-    match (status.code(), status.signal()) {
-        (Some(code), _) => ExitKind::Code(small(code)),
-        (None, Some(signal)) => ExitKind::Killed(small(signal)),
-        (None, None) => ExitKind::Code(1),
     }
 }

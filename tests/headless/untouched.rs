@@ -1,6 +1,7 @@
 //! What is none of our business passes as it is.
 
 use std::fs;
+use std::io::{BufRead as _, Write as _};
 
 use crate::world::World;
 
@@ -108,7 +109,6 @@ fn a_verb_is_never_held_back() {
     let mut command = world.command(&["mcp", "serve"]);
     command.stdin(std::process::Stdio::piped());
     let mut child = command.spawn().expect("it runs");
-    use std::io::{BufRead as _, Write as _};
     let mut out = std::io::BufReader::new(child.stdout.take().expect("a pipe"));
     let mut line = String::new();
     out.read_line(&mut line).expect("a line");
@@ -133,7 +133,6 @@ fn lines_of_a_stream_come_as_they_are_written() {
     ]);
     command.stdin(std::process::Stdio::piped());
     let mut child = command.spawn().expect("it runs");
-    use std::io::{BufRead as _, Write as _};
     let mut out = std::io::BufReader::new(child.stdout.take().expect("a pipe"));
     let mut line = String::new();
     out.read_line(&mut line).expect("a line");

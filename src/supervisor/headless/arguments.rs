@@ -352,11 +352,9 @@ impl Parser<'_> {
     }
 
     fn more(&mut self, mut words: Vec<OsString>, many: bool) -> Vec<OsString> {
-        while many {
-            match self.rest.pop_if(|next| !looks_like_option(next)) {
-                Some(next) => words.push(next),
-                None => break,
-            }
+        if many {
+            let word = || self.rest.pop_if(|next| !looks_like_option(next));
+            words.extend(std::iter::from_fn(word));
         }
         words
     }

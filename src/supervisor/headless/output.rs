@@ -130,6 +130,7 @@ impl Output {
         }
         match kind {
             Kind::Result => {
+                self.dropped.init = false;
                 self.release(out);
                 let failed = Printed::read(&line).is_some_and(|it| it.result.is("is_error"));
                 self.result = Some(line);

@@ -1,7 +1,14 @@
 use serde_json::Value;
 
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+use super::arguments::Invocation;
+use super::job::State;
 use super::*;
-use crate::config::Jitter;
+use crate::config::{Jitter, Settings, TranscriptMode};
+use crate::supervisor::session::Now;
+use crate::supervisor::transcript::Ending;
 
 const ID: &str = "0b6f34c5-0c7a-4a1e-9b57-d6f1a8f2c001";
 const THROTTLE: &str =
@@ -113,7 +120,7 @@ fn six_failures_with_doubled_waits_and_then_it_gives_up() {
         let progress = play.job.progress().expect("a wait");
         assert_eq!((progress.attempt, progress.total.as_secs()), (n, seconds));
         play.due();
-        assert_eq!(play.at - began, Duration::from_secs(seconds));
+        assert_eq!(play.at, began + Duration::from_secs(seconds));
         let resumed = text(&["-p", "--resume", ID, "continue"]);
         assert_eq!(play.did(), [Effect::Start(resumed), Effect::CloseInput]);
     }

@@ -1,0 +1,77 @@
+//! Where nobody reads what we write, and where our own code fails.
+
+use std::io;
+
+use rustix::process::kill_process;
+use serde_json::json;
+
+use super::ends::Input;
+use super::{Driver, GRACE, SIGPIPE};
+use crate::supervisor::headless::{Event, Job};
+use crate::supervisor::session::ExitKind;
+use crate::sys::clock::Clock;
+use crate::sys::guarded;
+
+impl Driver {
+    /// What we write nobody reads: the run gets to feel the same, and is told to end.
+    pub(super) fn on_broken(&mut self, error: &io::Error) {
+        self.log
+            .append(&json!({ "event": "failed", "error": format!("stdout: {error}") }));
+        self.job = None;
+        self.line.wipe();
+        let Some(pid) = self.pid() else {
+            self.end = Some(ExitKind::Killed(SIGPIPE));
+            return;
+        };
+        if let Some(run) = &mut self.run {
+            run.stdout = None;
+        }
+        let _ = kill_process(pid, rustix::process::Signal::TERM);
+        self.broken = Clock::instant().checked_add(GRACE);
+    }
+
+    /// Our own code failed: what is held is passed on as it was printed, and so is all that comes.
+    pub(super) fn fail(&mut self, failure: &str, event: &Event<'_>) {
+        self.log
+            .append(&json!({ "event": "failed", "error": failure }));
+        let job = self.job.take();
+        let held = guarded::catch(|| job.as_ref().map(Job::withheld));
+        if let Ok(Some(held)) = held {
+            self.output.write(held);
+        }
+        if let Some(run) = &mut self.run {
+            run.closing |= self.input.as_ref().is_some_and(Input::ended);
+        }
+        let _ = guarded::catch(move || drop(job));
+        self.line.wipe();
+        self.without_job(event);
+    }
+
+    pub(super) fn without_job(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Output(bytes) => self.output.write(bytes.to_vec()),
+            Event::Input(bytes) => {
+                if let Some(run) = &mut self.run {
+                    run.queue.extend_from_slice(bytes);
+                }
+            }
+            Event::InputEnded => {
+                if let Some(run) = &mut self.run {
+                    run.closing = true;
+                    run.close_if_done();
+                }
+            }
+            Event::Exited(kind) => self.end = Some(*kind),
+            Event::Signal(signal) => self.pass_on(*signal),
+            Event::Begin => {
+                let args = self.args.clone();
+                self.failed = self.start(&args).err();
+            }
+            Event::Sight(_) | Event::Help(_) | Event::Deadline => {}
+        }
+        if self.run.is_none() && self.end.is_none() {
+            // Between two runs: the last one's end is not known here any more.
+            self.end = Some(ExitKind::Code(1));
+        }
+    }
+}
