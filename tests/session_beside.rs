@@ -198,7 +198,7 @@ fn a_message_that_turns_up_too_late_is_taken_back_and_no_longer_than_it_may_be_o
         }
         world.outside.face = fake::Face::Dialog;
         draw(&mut world);
-        world.run_for(late - S(15));
+        world.run_for(late.saturating_sub(S(15)));
         world.outside.face = fake::Face::Prompt;
         world.outside.deaf = false;
         world.outside.draft = "continue".into();
