@@ -1,5 +1,5 @@
-//! Stdin, stdout and stderr, whatever they are: where there is no terminal to supervise the wrapper becomes
-//! the CLI, and where there is one a redirected stderr stays redirected.
+//! Stdin, stdout and stderr, whatever they are: where there is nothing to supervise the wrapper becomes the CLI, a
+//! run without a terminal gets pipes, and where there is a terminal a redirected stderr stays redirected.
 #![expect(
     clippy::disallowed_methods,
     reason = "deadlines of waits on the outside"
@@ -28,10 +28,15 @@ const CHILD: &str = r#"
     echo errors >&2; note err=$?
     exit 7"#;
 
+/// One word, as a verb is; the program's arguments then are not a prompt.
+const VERB: &str = "./child";
+/// The script itself: a prompt by its looks.
+const PROMPT: &str = "-c \"$CHILD\"";
+
 /// Runs it, under a shell in a terminal, with these redirections. `$1` is the program.
 const AROUND: &str = r#"
     : > facts; stty -echo; echo ready
-    run() { echo us=$BASHPID >> facts; exec "$1" -c "$CHILD"; }
+    run() { echo us=$BASHPID >> facts; eval "exec \"\$1\" $ARGS"; }
     case $PIPED in
         in) printf 'line\n' | eval "(run \"\$1\") $REDIRECTED"; code=$? ;;
         out) eval "(run \"\$1\") $REDIRECTED" | cat > output; code=${PIPESTATUS[0]} ;;
@@ -41,9 +46,10 @@ const AROUND: &str = r#"
     echo code=$code >> facts"#;
 
 /// Everything that can be seen of a run: the terminal, the files, what the child noted.
-fn run(program: &str, [stdin, stdout, stderr]: [&str; 3]) -> Vec<String> {
+fn run(program: &str, args: &str, [stdin, stdout, stderr]: [&str; 3]) -> Vec<String> {
     let tmp = tempfile::tempdir().expect("a folder");
     fs::write(tmp.path().join("input"), "line\nmore\n").expect("the input");
+    fs::write(tmp.path().join("child"), CHILD).expect("the script");
     let piped = match (stdin, stdout) {
         ("PIPE", "PIPE") => "both",
         ("PIPE", _) => "in",
@@ -56,6 +62,7 @@ fn run(program: &str, [stdin, stdout, stderr]: [&str; 3]) -> Vec<String> {
         .current_dir(tmp.path())
         .env("CLAUDE_RETRY_PROGRAM", "/bin/sh")
         .env("CHILD", CHILD)
+        .env("ARGS", args)
         .env("PIPED", piped)
         .env("REDIRECTED", redirected.join(" "));
     let mut terminal = Terminal::start(command);
@@ -99,7 +106,7 @@ fn without_a_terminal_on_both_sides_it_becomes_the_program() {
     cases.retain(|[_, stdout, stderr]| (*stdout, *stderr) != (">&-", "2>&1"));
     assert_eq!(cases.len(), 6 * 6 * 5 - 5 - 6);
     for case in cases {
-        let (mut with, mut without) = (run(CLAUDE_RETRY, case), run("/bin/sh", case));
+        let (mut with, mut without) = (run(CLAUDE_RETRY, VERB, case), run("/bin/sh", VERB, case));
         assert_eq!(
             take(&mut with, "us="),
             take(&mut with, "child="),
@@ -121,12 +128,65 @@ fn without_a_terminal_on_both_sides_it_becomes_the_program() {
     }
 }
 
+/// The same for what may be a prompt, where stdout is no terminal: a process of its own with pipes, and to be seen is
+/// what is seen without us.
+#[test]
+fn a_run_without_a_terminal_gets_pipes_and_all_else_as_it_is() {
+    for stdin in INPUTS {
+        for stdout in [">output", "PIPE"] {
+            for stderr in ["2>errors", "2>&-"] {
+                let case = [stdin, stdout, stderr];
+                let mut with = run(CLAUDE_RETRY, PROMPT, case);
+                let mut without = run("/bin/sh", PROMPT, case);
+                assert_ne!(
+                    take(&mut with, "us="),
+                    take(&mut with, "child="),
+                    "{case:?}"
+                );
+                assert_eq!(take(&mut with, "1="), "pipe:", "{case:?}");
+                let (own, bare) = (take(&mut with, "0="), take(&mut without, "0="));
+                match stdin {
+                    "" => assert!(own.starts_with("/dev/pts/"), "{case:?}: {own}"),
+                    "<&-" => assert_eq!(own, bare, "{case:?}"),
+                    _ => assert_eq!(own, "pipe:", "{case:?}"),
+                }
+                for name in ["us=", "child=", "1="] {
+                    take(&mut without, name);
+                }
+                for seen in [&mut with, &mut without] {
+                    for line in seen {
+                        if let Some((before, _)) = line.split_once("/dev/pts/") {
+                            *line = format!("{before}a terminal");
+                        }
+                    }
+                }
+                assert_eq!(with, without, "{case:?}");
+            }
+        }
+    }
+}
+
+/// Where stdout is closed there is nothing to be held.
+#[test]
+fn with_stdout_closed_it_becomes_the_program() {
+    let mut seen = run(CLAUDE_RETRY, PROMPT, ["<input", ">&-", ""]);
+    assert_eq!(take(&mut seen, "us="), take(&mut seen, "child="));
+}
+
+#[test]
+fn what_cannot_be_written_is_said_and_is_a_failure() {
+    let mut seen = run(CLAUDE_RETRY, PROMPT, ["<input", ">/dev/full", "2>errors"]);
+    let said = take(&mut seen, "errors ");
+    assert!(said.contains("cannot write"), "{said}");
+    assert!(seen.contains(&"code=1".to_owned()), "{seen:#?}");
+}
+
 /// `claude --debug 2>log`: the terminal shows nothing of it, and the child runs in the pty.
 #[test]
 fn a_redirected_stderr_stays_redirected_on_a_terminal() {
     for stderr in ["2>errors", "2>/dev/null", "2>&-"] {
         let case = ["", "", stderr];
-        let (mut with, mut without) = (run(CLAUDE_RETRY, case), run("/bin/sh", case));
+        let (mut with, mut without) = (run(CLAUDE_RETRY, VERB, case), run("/bin/sh", VERB, case));
         assert_ne!(
             take(&mut with, "us="),
             take(&mut with, "child="),
@@ -149,7 +209,7 @@ fn a_redirected_stderr_stays_redirected_on_a_terminal() {
 #[test]
 fn a_stderr_on_the_terminal_is_the_childs_terminal() {
     for stderr in ["", "2>/dev/tty", "2>&1"] {
-        let mut with = run(CLAUDE_RETRY, ["", "", stderr]);
+        let mut with = run(CLAUDE_RETRY, VERB, ["", "", stderr]);
         assert_eq!(take(&mut with, "0="), take(&mut with, "2="), "{stderr:?}");
         let shown = take(&mut with, "shown ");
         assert!(shown.contains(r"out\tput\r\nerrors\r\n"), "{shown}");
@@ -160,7 +220,8 @@ fn a_stderr_on_the_terminal_is_the_childs_terminal() {
 fn without_a_terminal_it_becomes_the_program() {
     let mut command = script(
         wrapped("/bin/sh"),
-        "echo $$ ${CLAUDE_RETRY-none}; exit 5",
+        // One word, as a verb is.
+        "echo$IFS$$:${CLAUDE_RETRY-none};exit${IFS}5",
         &[],
     );
     let child = command
@@ -172,16 +233,16 @@ fn without_a_terminal_it_becomes_the_program() {
     let output = child.wait_with_output().expect("its output");
     assert_eq!(
         String::from_utf8_lossy(&output.stdout),
-        format!("{pid} none\n")
+        format!("{pid}:none\n")
     );
     assert_eq!(output.status.code(), Some(5));
 }
 
 #[test]
-fn in_print_mode_and_inside_itself_it_becomes_the_program() {
+fn in_print_mode_it_has_a_child_and_inside_itself_it_becomes_the_program() {
     let pid_in = |terminal: &mut Terminal| terminal.value("pid");
     let mut terminal = Terminal::start(script(wrapped("/bin/sh"), "echo pid=$$", &["-p"]));
-    assert_eq!(pid_in(&mut terminal), terminal.pid().to_string(), "-p");
+    assert_ne!(pid_in(&mut terminal), terminal.pid().to_string(), "-p");
     let mut terminal = Terminal::start(script(wrapped("/bin/sh"), "echo pid=$$", &["--", "-p"]));
     assert_ne!(
         pid_in(&mut terminal),

@@ -108,6 +108,8 @@ struct Driver {
     interrupted: bool,
     /// Nobody reads what we write; when the run is killed.
     broken: Option<Instant>,
+    /// How we end then.
+    unwritten: ExitKind,
     end: Option<ExitKind>,
     failed: Option<LaunchError>,
 }
@@ -146,6 +148,7 @@ impl Driver {
             help: None,
             interrupted: false,
             broken: None,
+            unwritten: ExitKind::Killed(SIGPIPE),
             end: None,
             failed: None,
             settings,
@@ -164,8 +167,11 @@ impl Driver {
                 return Err(failed);
             }
             if let Some(end) = self.end {
-                if self.output.flush().await.is_err() {
-                    return Ok(ExitKind::Killed(SIGPIPE));
+                if self.broken.is_none()
+                    && let Err(error) = self.output.flush().await
+                {
+                    self.on_broken(&error);
+                    return Ok(self.unwritten);
                 }
                 return Ok(end);
             }
@@ -297,7 +303,7 @@ impl Driver {
             if let Some(pid) = self.pid() {
                 let _ = kill_process(pid, rustix::process::Signal::KILL);
             }
-            self.end = Some(ExitKind::Killed(SIGPIPE));
+            self.end = Some(self.unwritten);
             return;
         }
         self.handle(&Event::Deadline);
@@ -449,7 +455,7 @@ impl Driver {
         };
         self.run = None;
         if self.broken.is_some() {
-            self.end = Some(ExitKind::Killed(SIGPIPE));
+            self.end = Some(self.unwritten);
             return;
         }
         self.handle(&Event::Exited(kind));

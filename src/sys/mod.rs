@@ -156,7 +156,7 @@ fn run(
     )?;
 
     let headless = Invocation::read(args).is_headless(isatty(io::stdout()));
-    if recorder.is_none() && headless {
+    if recorder.is_none() && headless && !standard::is_closed(1) {
         return headless::run(settings, &program, args).map(|kind| ExitCode::from(exit_code(kind)));
     }
     let tty = if wants_passthrough(args) {

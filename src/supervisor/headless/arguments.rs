@@ -114,7 +114,7 @@ impl Invocation {
         }
         // One word may be a verb: `mcp serve` must never be held back.
         let operand = self.operands().next();
-        let verb = operand.is_some_and(|word| !word.as_bytes().contains(&b' '));
+        let verb = operand.is_some_and(|word| !word.as_bytes().iter().any(u8::is_ascii_whitespace));
         !terminal && !verb
     }
 

@@ -132,10 +132,7 @@ impl Output {
 
     /// Waits until all is written.
     pub(super) async fn flush(&mut self) -> io::Result<()> {
-        if self.broken {
-            return Err(io::ErrorKind::BrokenPipe.into());
-        }
-        while self.open > 0 {
+        while self.open > 0 && !self.broken {
             self.written().await?;
         }
         Ok(())

@@ -6,7 +6,7 @@ use rustix::process::kill_process;
 use serde_json::json;
 
 use super::ends::Input;
-use super::{Driver, GRACE, SIGPIPE};
+use super::{Driver, GRACE};
 use crate::supervisor::headless::{Event, Job};
 use crate::supervisor::session::ExitKind;
 use crate::sys::clock::Clock;
@@ -19,8 +19,13 @@ impl Driver {
             .append(&json!({ "event": "failed", "error": format!("stdout: {error}") }));
         self.job = None;
         self.line.wipe();
+        if error.kind() != io::ErrorKind::BrokenPipe {
+            self.unwritten = ExitKind::Code(1);
+            self.line
+                .say(&format!("cannot write what claude prints: {error}"));
+        }
         let Some(pid) = self.pid() else {
-            self.end = Some(ExitKind::Killed(SIGPIPE));
+            self.end = Some(self.unwritten);
             return;
         };
         if let Some(run) = &mut self.run {
