@@ -25,13 +25,13 @@ doc:
 real:
     scripts/install-claude.sh 2.1.145 2.1.330
     cargo build --release
-    CLAUDE_RETRY_REAL=1 CLAUDE_RETRY_BIN=target/release/claude-retry cargo test --test real_claude
+    CLAUDE_RETRY_REAL=1 CLAUDE_RETRY_BIN=target/release/claude-retry cargo test --test real_headless --test real_tmux --test real_claude
 
 # The same on four versions.
 real-all:
     scripts/install-claude.sh 2.1.145 2.1.200 2.1.250 2.1.330
     cargo build --release
-    CLAUDE_RETRY_REAL=all CLAUDE_RETRY_BIN=target/release/claude-retry cargo test --test real_claude
+    CLAUDE_RETRY_REAL=all CLAUDE_RETRY_BIN=target/release/claude-retry cargo test --test real_headless --test real_tmux --test real_claude
 
 # All of it, as the CI does.
 ci:

@@ -213,7 +213,7 @@ fn sums(done: &Done, parts: &[&Done]) -> Outcome {
     let written = models(&written);
     let mut expected: Map<String, Value> = Map::new();
     for (name, usage) in parts.iter().flat_map(models) {
-        let sum = &mut expected
+        let sum = expected
             .entry(name)
             .or_insert_with(|| Value::Object(Map::new()));
         for field in MODEL_SUMS {

@@ -97,10 +97,9 @@ fn tool(version: &'static str, format: Format) -> Outcome {
     ensure(ran == "once\n", || format!("the tool ran: {ran:?}"))?;
     let log = world.api.log();
     let last = log.iter().rfind(|request| request.turn);
-    ensure(
-        last.is_some_and(|last| last.says("its-42") == 1),
-        || format!("the tool's result is not in {last:?}"),
-    )?;
+    ensure(last.is_some_and(|last| last.says("its-42") == 1), || {
+        format!("the tool's result is not in {last:?}")
+    })?;
     turns(&world, &[QUESTION, "<tool_result>", "continue", "continue"])?;
     progress(&done, 2, 0)?;
     let runs = world.runs();

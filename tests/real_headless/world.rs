@@ -250,11 +250,9 @@ impl World {
 
     /// The log of requests and our own, for a failure's words.
     pub(crate) fn dump(&self) -> String {
-        let mut dump = String::from("requests:\n");
-        for request in self.api.log() {
-            dump += &format!("  {request}\n");
-        }
+        let requests = self.api.log().into_iter();
+        let requests: String = requests.map(|request| format!("  {request}\n")).collect();
         let log = std::fs::read_to_string(self.home.log()).unwrap_or_default();
-        dump + "log:\n" + &log
+        format!("requests:\n{requests}log:\n{log}")
     }
 }

@@ -3,10 +3,7 @@
 use super::arguments::Format;
 use super::result::{Object, Printed, Totals};
 use super::stream::{Kind, Lines, kind};
-use crate::supervisor::wording::plain;
-
-/// No error is longer: a text that is goes out as it comes.
-const TEXT_AT_MOST: usize = 64 * 1024;
+use crate::supervisor::wording::{has_prefix, plain};
 
 /// The failed turn by what was printed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,6 +35,21 @@ impl Said {
     }
 }
 
+impl Said {
+    /// The whole text, or, behind the beginning of an answer (2.1.330 prints that when the stream is cut), its last line.
+    fn in_text(text: &str) -> Option<Self> {
+        let whole = plain(text);
+        let last = plain(text.trim_end().lines().next_back()?);
+        let behind_more = !has_prefix(&whole) && has_prefix(&last);
+        let text = if behind_more { last } else { whole };
+        (!text.is_empty()).then(|| Self {
+            text,
+            something_done: behind_more,
+            ..Self::default()
+        })
+    }
+}
+
 /// What is to be dropped of a resumed run's lines.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Dropped {
@@ -55,8 +67,6 @@ pub(super) struct Output {
     format: Format,
     /// Text or JSON that is held until the run has ended.
     held: Vec<u8>,
-    /// The text is too long for an error, and goes out as it comes.
-    passes: bool,
     lines: Lines,
     /// A result that may be taken back, as it was printed.
     result: Option<Vec<u8>>,
@@ -83,7 +93,6 @@ impl Output {
         Self {
             format,
             held: Vec::new(),
-            passes: false,
             lines: Lines::default(),
             result: None,
             dropped: Dropped::default(),
@@ -95,15 +104,7 @@ impl Output {
     /// Takes what was printed; what is not held back goes to `out`. Gives what the lines were that tell of turns.
     pub(super) fn feed(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Vec<Passed> {
         match self.format {
-            Format::Text if self.passes => out.extend_from_slice(bytes),
-            Format::Text => {
-                self.held.extend_from_slice(bytes);
-                if self.held.len() > TEXT_AT_MOST {
-                    self.passes = true;
-                    out.append(&mut self.held);
-                }
-            }
-            Format::Json => self.held.extend_from_slice(bytes),
+            Format::Text | Format::Json => self.held.extend_from_slice(bytes),
             Format::StreamJson => {
                 let lines = self.lines.feed(bytes);
                 return lines
@@ -155,17 +156,10 @@ impl Output {
         uuid.is_some_and(|uuid| line.windows(uuid.len()).any(|part| part == uuid))
     }
 
-    /// What the run says of its failed turn, if it is nothing but an error.
+    /// What the run says of its failed turn, if it ends in an error.
     pub(super) fn said(&self) -> Option<Said> {
         match self.format {
-            Format::Text if self.passes => None,
-            Format::Text => {
-                let text = plain(std::str::from_utf8(&self.held).ok()?);
-                (!text.is_empty()).then(|| Said {
-                    text,
-                    ..Said::default()
-                })
-            }
+            Format::Text => Said::in_text(std::str::from_utf8(&self.held).ok()?),
             Format::Json => Said::of(&Printed::read(&self.held)?.result),
             Format::StreamJson => Said::of(&Printed::read(self.result.as_ref()?)?.result),
         }

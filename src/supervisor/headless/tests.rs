@@ -230,15 +230,25 @@ fn what_is_held_can_be_had_as_it_was_printed() {
 }
 
 #[test]
-fn a_text_that_is_too_long_for_an_error_goes_out_as_it_comes() {
-    let mut play = play(NEW, |_| {});
-    let long = vec![b'x'; 70 * 1024];
-    play.tell(Event::Output(&long));
-    assert!(play.out == long);
-    play.tell(Event::Output(b"more"));
-    assert!(play.out.ends_with(b"more"));
-    play.tell(Event::Exited(ExitKind::Code(1)));
-    assert_eq!(play.did().last(), Some(&Effect::End(ExitKind::Code(1))));
+fn a_text_is_held_to_its_end_and_its_last_line_may_be_the_error() {
+    let begun = "x".repeat(70 * 1024) + "\n";
+    let mut cut = play(NEW, |_| {});
+    cut.tell(Event::Output(begun.as_bytes()));
+    cut.fails(1);
+    assert_eq!(cut.out, b"");
+    assert!(cut.job.progress().is_some());
+    cut.due();
+    cut.tell(Event::Output(b"all of it\n"));
+    cut.tell(Event::Exited(ExitKind::Code(0)));
+    assert_eq!(cut.out, b"all of it\n");
+
+    // Where the transcript knows of no error it is what the CLI had to say.
+    let mut said = play(NEW, |_| {});
+    said.tell(Event::Output(format!("{begun}{THROTTLE}\n").as_bytes()));
+    said.tell(Event::Exited(ExitKind::Code(1)));
+    said.tell(Event::Sight(Sight::Missing));
+    assert_eq!(said.out, format!("{begun}{THROTTLE}\n").as_bytes());
+    assert_eq!(said.did().last(), Some(&Effect::End(ExitKind::Code(1))));
 }
 
 #[test]
