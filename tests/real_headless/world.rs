@@ -251,7 +251,8 @@ impl World {
     /// The log of requests and our own, for a failure's words.
     pub(crate) fn dump(&self) -> String {
         let requests = self.api.log().into_iter();
-        let requests: String = requests.map(|request| format!("  {request}\n")).collect();
+        let requests: Vec<_> = requests.map(|request| format!("  {request}\n")).collect();
+        let requests = requests.concat();
         let log = std::fs::read_to_string(self.home.log()).unwrap_or_default();
         format!("requests:\n{requests}log:\n{log}")
     }
