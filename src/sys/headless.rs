@@ -212,8 +212,9 @@ impl Driver {
     async fn ready(&mut self) -> Ready {
         let deadline = self.deadline();
         let room = self.output.waiting() < TO_STDOUT;
-        // Where no run takes it, it is read all the same: the end of it is news.
-        let mut hungry = self.run.is_none();
+        // Between two runs what comes is left where it is, but for lines: they are for the next one.
+        let job = self.job.as_ref();
+        let mut hungry = self.run.is_none() && job.is_some_and(Job::hears_between_runs);
         let (mut exit, mut read, mut write) = (None, None, None);
         let mut over = false;
         if let Some(run) = &mut self.run {

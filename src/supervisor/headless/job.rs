@@ -148,6 +148,11 @@ impl Job {
         self.output.withheld()
     }
 
+    /// Is the user's input wanted while no run is there to take it?
+    pub const fn hears_between_runs(&self) -> bool {
+        self.invocation.stream_input
+    }
+
     pub(super) const fn lives(&self) -> bool {
         self.ended.is_none()
     }
