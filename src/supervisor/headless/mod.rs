@@ -133,7 +133,7 @@ pub struct Progress {
     pub attempt: u32,
     /// The most tries.
     pub max: u32,
-    /// When it is over, as [`Now::elapsed`].
+    /// When it is over, as [`Now::elapsed`](super::session::Now::elapsed).
     pub until: Duration,
     /// How long it is in all.
     pub total: Duration,
