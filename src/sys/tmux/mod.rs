@@ -10,7 +10,7 @@
 //!
 //! What a session wants typed goes into the pane by `paste-buffer`, not by `send-keys`: that is taken by copy mode where
 //! the pane is in it, and copied to the other panes by synchronize-panes; a paste goes to the pane's program alone, and
-//! copy mode stays as it is. Before the message and before its Enter the pane is looked at anew ([`look`]), and tmux
+//! copy mode stays as it is. Before the message and before its Enter the pane is looked at anew (`look.rs`), and tmux
 //! itself checks at the paste that this is still true: a server that was stuck types nothing late.
 //!
 //! # What it costs
