@@ -7,7 +7,8 @@ use super::process::Done;
 use crate::real::stage::{Outcome, ensure};
 
 /// What is another one in each run.
-const VOLATILE: [&str; 13] = [
+const VOLATILE: [&str; 14] = [
+    "user_message_uuids",
     "user_message_uuid",
     "messaging_socket_path",
     "session_id",
