@@ -7,7 +7,8 @@ use super::process::Done;
 use crate::real::stage::{Outcome, ensure};
 
 /// What is another one in each run.
-const VOLATILE: [&str; 14] = [
+const VOLATILE: [&str; 15] = [
+    "request_sent_wall_ms",
     "user_message_uuids",
     "user_message_uuid",
     "messaging_socket_path",
@@ -84,7 +85,10 @@ pub(crate) fn plain(mut line: Value) -> Value {
 fn strip(value: &mut Value) {
     match value {
         Value::Object(fields) => {
-            fields.retain(|name, _| !VOLATILE.contains(&name.as_str()));
+            // The last are told of turns whose message has an id, as ours have.
+            let stays =
+                |name: &str| !VOLATILE.contains(&name) && !name.starts_with("first_request_");
+            fields.retain(|name, _| stays(name));
             fields.values_mut().for_each(strip);
         }
         Value::Array(values) => values.iter_mut().for_each(strip),

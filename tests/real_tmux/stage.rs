@@ -37,7 +37,10 @@ pub(crate) fn installed(version: &str) -> PathBuf {
 
 /// The program under test.
 fn ours() -> PathBuf {
-    let named = std::env::var_os("CLAUDE_RETRY_BIN").map(PathBuf::from);
+    let named = std::env::var_os("CLAUDE_RETRY_BIN").map(|path| {
+        // The panes are in folders of their own.
+        std::path::absolute(&path).unwrap_or_else(|_| path.into())
+    });
     named.unwrap_or_else(|| env!("CARGO_BIN_EXE_claude-retry").into())
 }
 
