@@ -74,8 +74,10 @@ impl World {
             self.write(&enter);
         }
         self.barrier()?;
+        // The title may be ours while the bar counts down, or says how it ended.
+        let ours = self.logged.open || self.notice;
         if let Some(difference) = self.outer.difference_of_modes(&self.alone)
-            && !self.logged.open
+            && !ours
         {
             return Err(format!("[6] after a stop and fg: {difference}"));
         }
