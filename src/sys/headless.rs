@@ -8,6 +8,7 @@ mod ends;
 mod failing;
 mod line;
 mod look;
+mod origin;
 mod run;
 
 use std::ffi::OsString;
@@ -22,14 +23,15 @@ use tokio::process::Command;
 
 use self::ends::{Input, Output};
 use self::line::Line;
+use self::origin::Origin;
 use self::run::{Run, kind_of};
 use super::clock::Clock;
 use super::program::Found;
 use super::signals::{self, Got, Signals};
-use super::{LaunchError, Log, guarded, tty};
+use super::{LaunchError, Log, guarded};
 use crate::config::Settings;
 use crate::supervisor::headless::arguments::Invocation;
-use crate::supervisor::headless::{Effect, Event, Job, Outbox, Voice};
+use crate::supervisor::headless::{Effect, Event, Job, Outbox, Voice, signal_number};
 use crate::supervisor::session::{ExitKind, Signal};
 
 /// A pipe holds 64 kB, on most systems.
@@ -39,7 +41,8 @@ const TO_STDOUT: usize = 1024 * 1024;
 /// How long the run's output must be quiet after its end until it counts as drained, where a process of its keeps the
 /// pipe open.
 const QUIET_AFTER_EXIT: Duration = Duration::from_millis(100);
-/// How long the CLI may take to end where nobody reads what it prints. It gives its own way out up to 6.5 s.
+/// How long the CLI may take to end where nobody reads what it prints, or somebody told it to. It gives its own way out
+/// up to 6.5 s.
 const GRACE: Duration = Duration::from_secs(10);
 /// How long its `--help` may take.
 const HELP: Duration = Duration::from_secs(10);
@@ -104,10 +107,12 @@ struct Driver {
     outbox: Outbox,
     buffer: Vec<u8>,
     help: Option<tokio::task::JoinHandle<Option<String>>>,
-    /// A Ctrl+C of the terminal's was left to the terminal.
-    interrupted: bool,
-    /// Nobody reads what we write; when the run is killed.
-    broken: Option<Instant>,
+    /// Which of Ctrl+C and Ctrl+\\ came from the terminal, which tells the run, too.
+    origin: Origin,
+    /// The run was told to end: when it is killed.
+    kill_at: Option<Instant>,
+    /// Nobody reads what we write.
+    broken: bool,
     /// How we end then.
     unwritten: ExitKind,
     end: Option<ExitKind>,
@@ -116,8 +121,9 @@ struct Driver {
 
 impl Driver {
     fn new(settings: Settings, program: Found, args: &[OsString]) -> Result<Self, LaunchError> {
-        let signals =
-            Signals::register().map_err(|error| LaunchError::own("take signals", &error))?;
+        let failed = |error| LaunchError::own("take signals", &error);
+        let origin = Origin::register().map_err(failed)?;
+        let signals = Signals::register().map_err(failed)?;
         let line = Line::new();
         let voice = match (settings.quiet, line.is_live()) {
             (true, _) => Voice::Silent,
@@ -146,8 +152,9 @@ impl Driver {
             buffer: vec![0; READ_BUFFER],
             run: None,
             help: None,
-            interrupted: false,
-            broken: None,
+            origin,
+            kill_at: None,
+            broken: false,
             unwritten: ExitKind::Killed(SIGPIPE),
             end: None,
             failed: None,
@@ -167,13 +174,7 @@ impl Driver {
                 return Err(failed);
             }
             if let Some(end) = self.end {
-                if self.broken.is_none()
-                    && let Err(error) = self.output.flush().await
-                {
-                    self.on_broken(&error);
-                    return Ok(self.unwritten);
-                }
-                return Ok(end);
+                return Ok(self.last_words().await.unwrap_or(end));
             }
             self.show();
             match self.ready().await {
@@ -206,6 +207,31 @@ impl Driver {
                 Ready::Time => self.on_time(),
             }
         }
+    }
+
+    /// Writes what is left, and gives how we end where that is not to be: nobody reads it, or somebody does not want to
+    /// wait for whoever does.
+    async fn last_words(&mut self) -> Option<ExitKind> {
+        while !self.broken {
+            let until = self.kill_at;
+            tokio::select! {
+                biased;
+                written = self.output.flush() => match written {
+                    Ok(()) => return None,
+                    Err(error) => {
+                        self.on_broken(&error);
+                        return Some(self.unwritten);
+                    }
+                },
+                got = self.signals.next() => match got {
+                    Got::Asked(Signal::Tstp) => self.on_signal(got),
+                    Got::Asked(signal) => return Some(ExitKind::Killed(signal_number(signal))),
+                    Got::Winch | Got::Child | Got::Cont => {}
+                },
+                () = at(until) => return None,
+            }
+        }
+        None
     }
 
     /// Waits for what is next.
@@ -254,10 +280,7 @@ impl Driver {
                 Some(help) => help.await,
                 None => std::future::pending().await,
             } } => Ready::Help(help.unwrap_or(None)),
-            () = async { match deadline {
-                Some(at) => tokio::time::sleep_until(at.into()).await,
-                None => std::future::pending().await,
-            } } => Ready::Time,
+            () = at(deadline) => Ready::Time,
         }
     }
 
@@ -278,11 +301,12 @@ impl Driver {
             });
         let due = [due, frame].into_iter().flatten().min();
         let due = due.and_then(|at| self.clock.instant_of(at));
-        [due, self.broken].into_iter().flatten().min()
+        [due, self.kill_at].into_iter().flatten().min()
     }
 
+    /// Not while bytes are on their way to stdout, which may be the same terminal.
     const fn shows(&self) -> bool {
-        self.line.is_live() && !self.settings.quiet
+        self.line.is_live() && !self.settings.quiet && self.output.is_idle()
     }
 
     /// The countdown as it is now, or none.
@@ -296,15 +320,15 @@ impl Driver {
     }
 
     fn on_time(&mut self) {
-        if let Some(at) = self.broken
-            && Clock::instant() >= at
-        {
+        if self.kill_at.is_some_and(|at| Clock::instant() >= at) {
             // It does not end by itself.
-            self.broken = None;
+            self.kill_at = None;
             if let Some(pid) = self.pid() {
                 let _ = kill_process(pid, rustix::process::Signal::KILL);
             }
-            self.end = Some(self.unwritten);
+            if self.broken {
+                self.end = Some(self.unwritten);
+            }
             return;
         }
         self.handle(&Event::Deadline);
@@ -361,6 +385,10 @@ impl Driver {
         match effect {
             Effect::Start(args) => {
                 if let Err(error) = self.start(&args) {
+                    if self.job.as_ref().is_some_and(Job::is_again) {
+                        self.line.say(&format!("not retried: {error}"));
+                        return Some(Event::NotStarted);
+                    }
                     self.failed = Some(error);
                 }
             }
@@ -391,7 +419,7 @@ impl Driver {
             self.input = Some(Input::start());
         }
         self.run = Some(run);
-        self.interrupted = false;
+        self.kill_at = None;
         Ok(())
     }
 
@@ -417,11 +445,12 @@ impl Driver {
     /// Tells the run of a signal, unless the terminal did: it sends a Ctrl+C to all of its foreground.
     fn pass_on(&mut self, signal: Signal) {
         let Some(pid) = self.pid() else { return };
-        let key = matches!(signal, Signal::Int | Signal::Quit);
-        if key && tty::in_foreground() && !std::mem::replace(&mut self.interrupted, true) {
-            return;
+        if !self.origin.is_terminal(signal) {
+            let _ = kill_process(pid, signals::number(signal));
         }
-        let _ = kill_process(pid, signals::number(signal));
+        if self.kill_at.is_none() {
+            self.kill_at = Clock::instant().checked_add(GRACE);
+        }
     }
 
     fn on_signal(&mut self, got: Got) {
@@ -455,7 +484,7 @@ impl Driver {
             return;
         };
         self.run = None;
-        if self.broken.is_some() {
+        if self.broken {
             self.end = Some(self.unwritten);
             return;
         }
@@ -481,5 +510,13 @@ impl Driver {
             Some(ExitKind::Killed(signal)) => json!({ "event": "end", "signal": signal }),
             None => json!({ "event": "end" }),
         });
+    }
+}
+
+/// Waits until then, or for ever.
+async fn at(instant: Option<Instant>) {
+    match instant {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
     }
 }

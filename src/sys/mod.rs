@@ -2,6 +2,7 @@
 //! errors of the CLI; it feeds [`crate::supervisor::session::Session`] and performs what that answers.
 
 mod capabilities;
+mod cli_settings;
 mod clock;
 mod companion;
 mod debug_file;
@@ -42,6 +43,7 @@ use crate::supervisor::headless::arguments::Invocation;
 use crate::supervisor::session::{ExitKind, TerminalTraits};
 
 pub use self::capabilities::{Answers, Mode, Unasked, ask as ask_terminal};
+pub use self::cli_settings::{managed_settings, managed_settings_in};
 pub use self::clock::unix_ms;
 pub use self::companion::PLUGINS_SINCE;
 pub use self::hook::{End, is_claimed, run as run_hook};
@@ -129,7 +131,7 @@ pub fn record(
 
 /// Why a session with these arguments cannot be recorded, and what to do instead.
 pub fn not_recordable(args: &[OsString]) -> Option<&'static str> {
-    if is_headless(args) {
+    if prints(args) {
         Some("with -p there is no session in a terminal; leave -p out")
     } else if nested() {
         Some("it would run under claude-retry already; leave that session first")
@@ -192,7 +194,7 @@ fn wants_passthrough(args: &[OsString]) -> bool {
     !isatty(&stdin)
         || !isatty(&stdout)
         || !tty::same_terminal(&stdin, &stdout)
-        || is_headless(args)
+        || prints(args)
         || nested()
 }
 
@@ -211,7 +213,7 @@ pub fn probe_companion() -> io::Result<PathBuf> {
 }
 
 /// Is `-p` / `--print` among the CLI's arguments?
-fn is_headless(args: &[OsString]) -> bool {
+fn prints(args: &[OsString]) -> bool {
     Invocation::read(args).prints()
 }
 

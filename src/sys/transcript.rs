@@ -14,6 +14,7 @@ use rustix::process::Pid;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::cli_settings::keeps_transcripts;
 use super::ids::{Id, led_by, session_of};
 use super::plain_file::open_to_read;
 use crate::supervisor::transcript::{LastTurn, Report, errors_since, last_turn};
@@ -238,6 +239,13 @@ impl Project {
     pub(super) fn file_of(&self, id: &str) -> Option<PathBuf> {
         let cwd = &self.0.cwd;
         is_plain(id).then(|| self.0.file_of_id(id, cwd)).flatten()
+    }
+
+    /// Would there be one of a run that has done something?
+    pub(super) fn keeps(&self) -> bool {
+        let projects = self.0.projects();
+        let folder = self.0.folder().unwrap_or_else(|| projects.clone());
+        keeps_transcripts(&self.0.config_dir, &self.0.cwd, &folder)
     }
 
     /// The transcripts of this folder that were written since this time (milliseconds since the Unix epoch).

@@ -200,12 +200,3 @@ pub(super) fn session_size(size: Winsize) -> Size {
 pub(super) fn same_size(a: Winsize, b: Winsize) -> bool {
     (a.ws_row, a.ws_col, a.ws_xpixel, a.ws_ypixel) == (b.ws_row, b.ws_col, b.ws_xpixel, b.ws_ypixel)
 }
-
-/// Are we in the foreground of our controlling terminal? Then what is typed there to end a program reaches all of us.
-pub(super) fn in_foreground() -> bool {
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let Ok(tty) = open_file(Path::new("/dev/tty"), flags, Mode::empty()) else {
-        return false;
-    };
-    tcgetpgrp(tty).is_ok_and(|group| group_of(None).ok() == Some(led_by(group)))
-}

@@ -1,10 +1,12 @@
 //! Signals, pipes that nobody reads, what is said on stderr.
 
 use std::io::Read as _;
+use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::world::World;
+use crate::pty::shell_code;
+use crate::world::{THROTTLE, World};
 
 #[test]
 fn an_interrupt_while_it_waits_ends_it_with_130_and_prints_no_half_answer() {
@@ -46,7 +48,7 @@ fn a_signal_while_a_run_lives_is_passed_on_and_nothing_is_retried() {
     live.signal(Signal::TERM);
     let ran = live.end();
     assert_eq!((ran.code, world.runs()), (1, 1));
-    assert_eq!(ran.text(), format!("{}\n", crate::world::THROTTLE));
+    assert_eq!(ran.text(), format!("{THROTTLE}\n"));
 
     let world = World::new(&["echo ready >&2; exec sleep 60", "echo never"]);
     let mut live = world.start(&["-p", "hi"]);
@@ -63,7 +65,7 @@ fn a_run_that_was_killed_is_passed_on() {
     ]);
     let ran = world.run(&["-p", "hi"]);
     assert_eq!((ran.code, world.runs()), (137, 1));
-    assert_eq!(ran.text(), format!("{}\n", crate::world::THROTTLE));
+    assert_eq!(ran.text(), format!("{THROTTLE}\n"));
 }
 
 #[test]
@@ -87,6 +89,53 @@ fn where_nobody_reads_it_ends_as_a_writer_into_a_pipe_does_and_takes_the_run_alo
         rustix::process::test_kill_process(pid),
         Err(rustix::io::Errno::SRCH)
     );
+    // By itself, not by force.
+    assert_eq!(world.file("ended"), b"ended\n");
+}
+
+/// A run that says when it is there, and is told to end, or ends by itself after a while.
+const WAITS: &str = r#"trap 'echo ended > "$WORLD/ended"; exit 9' TERM; echo ready >&2
+    for i in $(seq 2000); do sleep 0.01; done"#;
+
+#[test]
+#[cfg(target_os = "linux")]
+fn where_it_is_killed_the_run_is_told_to_end() {
+    let world = World::new(&[WAITS]);
+    let mut live = world.start(&["-p", "hi"]);
+    live.hears("ready");
+    live.signal(Signal::KILL);
+    // Its stderr ends with the run.
+    assert_eq!(live.end().code, 137);
+    assert_eq!(world.file("ended"), b"ended\n");
+}
+
+#[test]
+fn who_reads_nothing_can_still_end_it() {
+    let world = World::new(&["head -c 4000000 /dev/zero"]);
+    let live = world.start(&["-p", "hi"]);
+    while !world.events().contains(&"exit".to_owned()) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    live.signal(Signal::TERM);
+    let mut child = live.child;
+    assert_eq!(shell_code(child.wait().expect("its end")), 143);
+}
+
+#[test]
+fn a_run_that_does_not_end_when_it_is_told_to_is_killed() {
+    let world = World::new(&["trap '' TERM; echo ready >&2; exec sleep 600"]);
+    let mut live = world.start(&["-p", "hi"]);
+    live.hears("ready");
+    live.signal(Signal::TERM);
+    assert_eq!(live.end().code, 137);
+}
+
+#[test]
+fn where_the_program_is_gone_after_the_wait_the_error_is_printed() {
+    let world = World::new(&["rm \"$WORLD/claude\"; fail_text"]);
+    let ran = world.run(&["-p", "hi"]);
+    assert_eq!((ran.code, ran.text()), (1, &*format!("{THROTTLE}\n")));
+    assert!(ran.err.contains("not retried: "), "{}", ran.err);
 }
 
 #[test]
@@ -149,11 +198,7 @@ fn after_a_fault_of_ours_all_that_was_printed_is_passed_on_and_nothing_is_run_ag
         with_fault(&mut world, n);
         let ran = world.run_with(&["-p"], b"the prompt");
         assert_eq!((ran.code, world.runs()), (1, 1), "{n}: {}", ran.err);
-        assert_eq!(
-            ran.text(),
-            format!("one{}\n", crate::world::THROTTLE),
-            "{n}"
-        );
+        assert_eq!(ran.text(), format!("one{THROTTLE}\n"), "{n}");
         assert_eq!(world.file("stdin.1"), b"the prompt", "{n}");
     }
 }

@@ -64,6 +64,10 @@ fn without_a_transcript_what_may_have_done_something_is_never_run_again() {
             &["-p", "--no-session-persistence", "hi"],
             "echo \"$throttle\"; exit 1",
         ),
+        (
+            &["-p", "hi"],
+            "mkdir -p \"$HOME/.claude\"; echo '{\"cleanupPeriodDays\":0}' > \"$HOME/.claude/settings.json\"; echo \"$throttle\"; exit 1",
+        ),
         (&["-p", "-c", "hi"], "echo \"$throttle\"; exit 1"),
         (
             &["-p", "-r", "00000000-0000-4000-8000-000000000000", "hi"],

@@ -1,6 +1,8 @@
 //! In a terminal: the countdown on stderr is one line that is written over, and goes.
 
-use crate::pty::{Terminal, shell_code};
+use rustix::process::Signal;
+
+use crate::pty::{Terminal, kill, shell_code};
 use crate::world::World;
 
 fn start(world: &World) -> Terminal {
@@ -62,4 +64,43 @@ fn ctrl_c_while_a_run_lives_reaches_it_once() {
     let (_, status) = terminal.finish();
     assert_eq!((shell_code(status), world.runs()), (130, 1));
     assert_eq!(world.file("got"), b"one\n");
+}
+
+#[test]
+fn a_signal_to_us_alone_reaches_the_run_too() {
+    for signal in ["INT", "QUIT"] {
+        let plan = format!(
+            "trap 'echo one >> \"$WORLD/got\"' {signal}; echo ready >&2
+            for i in $(seq 2000); do [ -e \"$WORLD/got\" ] && exit 9; sleep 0.01; done"
+        );
+        let world = World::new(&[&plan, "echo never"]);
+        let mut terminal = start(&world);
+        terminal.expect("ready\r\n");
+        let number = if signal == "INT" {
+            Signal::INT
+        } else {
+            Signal::QUIT
+        };
+        kill(&terminal.pid().to_string(), number);
+        let (_, status) = terminal.finish();
+        assert_eq!((shell_code(status), world.runs()), (9, 1), "{signal}");
+        assert_eq!(world.file("got"), b"one\n", "{signal}");
+    }
+}
+
+/// What the terminal sends is not sent again: this run has left its group, and hears only what we send.
+#[test]
+fn ctrl_c_is_left_to_the_terminal() {
+    let plan =
+        "exec setsid sh -c 'trap \"echo int >> got\" INT; trap \"exit 9\" TERM; echo ready >&2
+        for i in $(seq 2000); do sleep 0.01; done'";
+    let world = World::new(&[plan, "echo never"]);
+    let mut terminal = start(&world);
+    terminal.expect("ready\r\n");
+    terminal.send(b"\x03");
+    terminal.expect("^C");
+    kill(&terminal.pid().to_string(), Signal::TERM);
+    let (_, status) = terminal.finish();
+    assert_eq!((shell_code(status), world.runs()), (9, 1));
+    assert_eq!(world.file("got"), b"");
 }

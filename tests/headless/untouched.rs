@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead as _, Write as _};
 
-use crate::world::World;
+use crate::world::{THROTTLE, World};
 
 const LIMIT: &str = "You've hit your session limit · resets 4:04am (UTC)";
 
@@ -35,34 +35,48 @@ fn a_run_that_succeeds_prints_exactly_its_own_bytes_in_each_format() {
 fn what_is_not_transient_is_passed_on_at_once_with_its_code() {
     let limit = format!("asked; failed \"{LIMIT}\"; echo \"{LIMIT}\"; exit 1");
     let limit_json = format!("asked; failed \"{LIMIT}\"; result true \"{LIMIT}\"; exit 1");
-    for (format, plan, out) in [
-        ("text", limit.as_str(), Some(format!("{LIMIT}\n"))),
-        ("json", &limit_json, None),
-        ("stream-json", &limit_json, None),
+    let result = |is_error: bool, text: &str, id: &str| {
+        format!(
+            r#"{{"type":"result","subtype":"success","is_error":{is_error},"api_error_status":429,"duration_ms":10,"num_turns":1,"result":"{text}","session_id":"{id}","total_cost_usd":0.5,"usage":{{"output_tokens":0}}}}"#
+        )
+    };
+    // The text, and where it is a result, whether that is an error.
+    let cases = [
+        ("text", &*limit, 1, LIMIT, None),
+        ("json", &limit_json, 1, LIMIT, Some(true)),
+        ("stream-json", &limit_json, 1, LIMIT, Some(true)),
         (
             "text",
             "echo Not logged in; exit 1",
-            Some("Not logged in\n".into()),
+            1,
+            "Not logged in",
+            None,
         ),
-        ("text", "echo \"$throttle\"; exit 3", None),
+        ("text", "echo \"$throttle\"; exit 3", 3, THROTTLE, None),
         // An answer that quotes it.
-        ("text", "asked; failed; echo \"$throttle\"", None),
-        ("json", "result false \"$throttle\"; exit 1", None),
-    ] {
+        (
+            "text",
+            "asked; failed; echo \"$throttle\"",
+            0,
+            THROTTLE,
+            None,
+        ),
+        (
+            "json",
+            "result false \"$throttle\"; exit 1",
+            1,
+            THROTTLE,
+            Some(false),
+        ),
+    ];
+    for (format, plan, code, text, is_error) in cases {
         let world = World::new(&[plan, "echo never"]);
         let ran = world.run(&["-p", "--output-format", format, "hi"]);
-        let code = match plan {
-            plan if plan.ends_with("exit 3") => 3,
-            plan if plan.ends_with("exit 1") => 1,
-            _ => 0,
-        };
-        assert_eq!(
-            (ran.code, world.runs(), ran.err.as_str()),
-            (code, 1, ""),
-            "{plan}"
-        );
-        assert_eq!(out.as_deref().unwrap_or(ran.text()), ran.text(), "{plan}");
-        assert!(!ran.out.is_empty());
+        let told = (ran.code, world.runs(), ran.err.as_str());
+        assert_eq!(told, (code, 1, ""), "{format}: {plan}");
+        let id = &world.args(1)[1];
+        let expected = is_error.map_or(text.to_owned(), |is_error| result(is_error, text, id));
+        assert_eq!(ran.text(), format!("{expected}\n"), "{format}: {plan}");
     }
 }
 
@@ -91,7 +105,7 @@ fn an_error_that_the_transcript_does_not_confirm_is_passed_on() {
             ran.err
         );
         assert!(ran.err.contains(why), "{}", ran.err);
-        assert_eq!(ran.text(), format!("{}\n", crate::world::THROTTLE));
+        assert_eq!(ran.text(), format!("{THROTTLE}\n"));
     }
 }
 

@@ -8,6 +8,8 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 
 use serde_json::Value;
 
+use crate::pty::shell_code;
+
 pub const THROTTLE: &str =
     "API Error: Server is temporarily limiting requests (not your usage limit) · Rate limited";
 
@@ -153,10 +155,8 @@ impl World {
 }
 
 fn ran(status: std::process::ExitStatus, out: Vec<u8>, err: Vec<u8>) -> Ran {
-    use std::os::unix::process::ExitStatusExt as _;
-    let signal = status.signal().map(|signal| 128 + signal);
     Ran {
-        code: status.code().or(signal).expect("an end"),
+        code: shell_code(status),
         out,
         err: String::from_utf8(err).expect("UTF-8"),
     }

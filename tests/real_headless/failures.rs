@@ -15,8 +15,8 @@ pub(super) fn all() -> Vec<Scenario> {
         Scenario::new("six-failures", &Format::PROMPTED, six_failures),
         Scenario::new("refused", &[Text], refused),
         Scenario::new("usage-limit", &Format::PROMPTED, usage_limit),
-        Scenario::new("login", &[Text], login),
-        Scenario::new("billing", &[Text], billing),
+        Scenario::new("login", &Format::PROMPTED, login),
+        Scenario::new("billing", &Format::PROMPTED, billing),
     ]
 }
 

@@ -20,6 +20,7 @@ pub(super) fn all() -> Vec<Scenario> {
         Scenario::new("tool", &Format::PROMPTED, tool),
         Scenario::new("dropped", &[Text], dropped),
         Scenario::new("no-print-flag", &[Text], no_print_flag),
+        Scenario::new("list-behind-equals", &[Text], list_behind_equals),
     ]
 }
 
@@ -160,6 +161,16 @@ fn no_print_flag(version: &'static str, format: Format) -> Outcome {
     let good = alone(version, format, [Answer::text(DONE)], &[])?;
     let world = World::new(version, [Answer::throttle(), Answer::text(DONE)])?;
     let done = world.run(Who::Ours, &[QUESTION])?;
+    as_one_run(format, &done, &[&good]).map_err(|error| world.explain(&error))?;
+    turns(&world, &[QUESTION, "continue"])?;
+    progress(&done, 1, 0)
+}
+
+/// Of a list behind `=` the next word is no part: it is the prompt, which is not asked again.
+fn list_behind_equals(version: &'static str, format: Format) -> Outcome {
+    let good = alone(version, format, [Answer::text(DONE)], &[])?;
+    let world = World::new(version, [Answer::throttle(), Answer::text(DONE)])?;
+    let done = world.run(Who::Ours, &["-p", "--allowedTools=Bash", QUESTION])?;
     as_one_run(format, &done, &[&good]).map_err(|error| world.explain(&error))?;
     turns(&world, &[QUESTION, "continue"])?;
     progress(&done, 1, 0)

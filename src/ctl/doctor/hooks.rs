@@ -56,7 +56,7 @@ pub(super) fn installed(
             ),
         });
     }
-    if let Some(off) = checks::off(places, &checks::managed()) {
+    if let Some(off) = checks::off(places, &sys::managed_settings()) {
         findings.push(Finding::warning(
             "hooks",
             format!("turned off by {} in {}", off.key, off.path.display()),

@@ -175,28 +175,6 @@ pub(crate) fn off(places: &[Place], managed: &[PathBuf]) -> Option<Off> {
     Some(Off { key, path })
 }
 
-/// The managed settings of this machine: one file, and those in a folder beside it.
-pub(crate) fn managed() -> Vec<PathBuf> {
-    managed_in(Path::new(if cfg!(target_os = "macos") {
-        "/Library/Application Support/ClaudeCode"
-    } else {
-        "/etc/claude-code"
-    }))
-}
-
-fn managed_in(folder: &Path) -> Vec<PathBuf> {
-    let mut files = vec![folder.join("managed-settings.json")];
-    let more = fs::read_dir(folder.join("managed-settings.d"));
-    let more = more
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path());
-    files.extend(more.filter(|path| path.extension().is_some_and(|end| end == "json")));
-    files.sort();
-    files
-}
-
 /// How the installed CLI takes our hook.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Cli {
@@ -257,7 +235,7 @@ mod tests {
         };
         let places = places(Some(&user), Some(&cwd));
         let by = || {
-            let off = off(&places, &managed_in(&managed))?;
+            let off = off(&places, &sys::managed_settings_in(&managed))?;
             let name = off.path.file_name()?.to_str()?.to_owned();
             Some((off.key, name))
         };
@@ -278,7 +256,7 @@ mod tests {
         assert_eq!(by(), Some((only, "10-x.json".into())));
         let file = managed.join("managed-settings.json");
         write(file, r#"{"disableAllHooks":true}"#);
-        assert_eq!(managed_in(&managed).len(), 2);
+        assert_eq!(sys::managed_settings_in(&managed).len(), 2);
         assert!(by().is_some());
     }
 

@@ -59,7 +59,7 @@ pub(super) fn around(settings: &Settings, places: &[Place], text: &mut String) -
              where)"
         );
     }
-    if let Some(off) = checks::off(places, &checks::managed()) {
+    if let Some(off) = checks::off(places, &sys::managed_settings()) {
         bad = true;
         let _ = writeln!(text, "hooks are off: {} in {}", off.key, off.path.display());
     }

@@ -45,6 +45,8 @@ pub enum Obstacle {
     Unsaved,
     /// `--worktree`.
     Worktree,
+    /// An option whose value is a pipe, as a shell's `<(…)` is: it can be read once.
+    Pipe(String),
 }
 
 impl Obstacle {
@@ -56,6 +58,9 @@ impl Obstacle {
             ),
             Self::Unsaved => "with --no-session-persistence there is no session to resume".into(),
             Self::Worktree => "with --worktree a resumed run would make another worktree".into(),
+            Self::Pipe(option) => format!(
+                "what {option} names is a pipe, which the next run could not read again: give it a file"
+            ),
         }
     }
 }
@@ -87,6 +92,10 @@ pub struct Invocation {
     /// Which session it is to be.
     pub session: Session,
     obstacle: Option<Obstacle>,
+    /// Nothing here keeps the session from being saved.
+    pub saved: bool,
+    /// Settings are given that no file tells of.
+    pub own_settings: bool,
     print: bool,
     elsewhere: bool,
 }
@@ -214,10 +223,14 @@ impl Invocation {
                 _ => Session::Found,
             },
         };
-        let obstacle = if has(Role::Unsaved) {
-            Some(Obstacle::Unsaved)
-        } else if has(Role::Worktree) {
+        let pipe = pieces.iter().find_map(Piece::pipe);
+        // Those first that keep a run from being started over, too.
+        let obstacle = if has(Role::Worktree) {
             Some(Obstacle::Worktree)
+        } else if let Some(option) = pipe {
+            Some(Obstacle::Pipe(option))
+        } else if has(Role::Unsaved) {
+            Some(Obstacle::Unsaved)
         } else {
             unknown.map(Obstacle::Unknown)
         };
@@ -226,6 +239,8 @@ impl Invocation {
             stream_input: is(Role::InputFormat, "stream-json"),
             session,
             obstacle,
+            saved: !has(Role::Unsaved),
+            own_settings: has(Role::Settings),
             print: has(Role::Print),
             elsewhere: has(Role::Elsewhere),
             args: args.to_vec(),
@@ -235,6 +250,20 @@ impl Invocation {
 }
 
 impl Piece {
+    /// The option's name, where a value of it is a pipe by its name.
+    fn pipe(&self) -> Option<String> {
+        let value = self.value()?;
+        let mut values = self.words.iter().skip(1).chain(std::iter::once(&value));
+        let is_pipe = |value: &OsString| {
+            let value = value.as_bytes();
+            let folders: [&[u8]; 2] = [b"/dev/fd/", b"/proc/self/fd/"];
+            folders.iter().any(|folder| value.starts_with(folder)) || value == b"/dev/stdin"
+        };
+        let word = self.words.first()?.to_string_lossy();
+        let name = word.split_once('=').map_or(&*word, |(name, _)| name);
+        (self.kind == Kind::Option && values.any(is_pipe)).then(|| name.to_owned())
+    }
+
     /// The option's value: behind `=`, behind a short name, or the argument of its own.
     fn value(&self) -> Option<OsString> {
         if let Some(value) = self.words.get(1) {
@@ -299,10 +328,9 @@ impl Parser<'_> {
             return;
         }
         if let Some((name, _)) = name.split_once('=').filter(|_| long) {
+            // Of a list it is the only one: what follows is the prompt.
             let role = table::named(name).map_or(Role::Plain, |option| option.role);
-            let many = table::named(name).is_some_and(|option| option.takes == Takes::Many);
-            let words = self.more(vec![arg], many);
-            self.push(Kind::Option, role, words);
+            self.push(Kind::Option, role, vec![arg]);
             return;
         }
         // Several short ones in a word, or one with its value: `-cp`, `-dapi`.
@@ -343,20 +371,17 @@ impl Parser<'_> {
         match takes {
             Takes::Flag => {}
             Takes::Value | Takes::Many => words.extend(self.rest.pop()),
-            Takes::Optional => {
-                let next = self.rest.pop_if(|next| !looks_like_option(next));
-                words.extend(next);
-            }
+            Takes::Optional => words.extend(self.word()),
         }
-        self.more(words, takes == Takes::Many)
-    }
-
-    fn more(&mut self, mut words: Vec<OsString>, many: bool) -> Vec<OsString> {
-        if many {
-            let word = || self.rest.pop_if(|next| !looks_like_option(next));
-            words.extend(std::iter::from_fn(word));
+        if takes == Takes::Many {
+            words.extend(std::iter::from_fn(|| self.word()));
         }
         words
+    }
+
+    /// The next argument, unless it looks like an option.
+    fn word(&mut self) -> Option<OsString> {
+        self.rest.pop_if(|next| !looks_like_option(next))
     }
 }
 

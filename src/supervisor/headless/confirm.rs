@@ -19,6 +19,14 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// The transcript's times and ours are of one clock, but ours is read before the CLI is started.
 const CLOCK_SLACK_MS: u64 = 1000;
 
+/// Why a command cannot start over.
+pub(super) fn too_much() -> String {
+    format!(
+        "more than {} MB came on stdin, too much to be given to claude again: give it as a file to be read",
+        KEPT_AT_MOST / 1024 / 1024
+    )
+}
+
 impl Job {
     /// Is what was printed a transient error?
     pub(super) fn judge(&mut self, now: Now, out: &mut Outbox) {
@@ -125,11 +133,13 @@ impl Job {
             consecutive: turn.map(|turn| turn.consecutive_errors),
         };
         match sight {
-            Sight::Missing if self.nothing_done(said) => Ok((failure(None), Next::StartOver)),
-            Sight::Missing if self.session.is_none() => {
+            Sight::Missing { kept } if self.nothing_done(said, *kept) => {
+                Ok((failure(None), Next::StartOver))
+            }
+            Sight::Missing { .. } if self.session.is_none() => {
                 Err("no transcript of this folder ends in that error")
             }
-            Sight::Missing => {
+            Sight::Missing { .. } => {
                 Err("the session has no transcript, and something may have been done")
             }
             Sight::Unsure => Err("more than one transcript of this folder may be the session's"),
@@ -170,22 +180,22 @@ impl Job {
         }
     }
 
-    /// Was the run refused before it had done anything?
-    fn nothing_done(&self, said: &Said) -> bool {
-        let new = matches!(self.invocation.session, Session::New(_));
-        let told = self.invocation.format != Format::Text;
-        let saved = self.invocation.obstacle() != Some(&Obstacle::Unsaved);
-        new && self.takes_input && !self.lives() && !said.something_done && (told || saved)
+    /// Was the run refused before it had done anything? `kept`: the CLI would have written down what it did.
+    fn nothing_done(&self, said: &Said, kept: bool) -> bool {
+        let (run, format) = (&self.invocation, self.invocation.format);
+        let new = matches!(run.session, Session::New(_));
+        // A text does not tell how many turns there were: then it takes the transcript that is not there.
+        let told = format != Format::Text || (kept && run.saved && !run.own_settings);
+        new && self.takes_input && !self.lives() && !said.something_done && told
     }
 
     /// Why it cannot be followed so.
     fn obstacle(&self, next: Next) -> Option<String> {
         match (next, self.invocation.obstacle()) {
-            (Next::StartOver, Some(obstacle @ Obstacle::Worktree)) => Some(obstacle.text()),
-            (Next::StartOver, _) if self.input.kept().is_none() => Some(format!(
-                "more than {} MB came on stdin, too much to be given to claude again: give it as a file to be read",
-                KEPT_AT_MOST / 1024 / 1024
-            )),
+            (Next::StartOver, Some(obstacle @ (Obstacle::Worktree | Obstacle::Pipe(_)))) => {
+                Some(obstacle.text())
+            }
+            (Next::StartOver, _) if self.input.kept().is_none() => Some(too_much()),
             (Next::StartOver, _) => None,
             (Next::Resume { .. }, _) if self.lives() => None,
             (Next::Resume { .. }, obstacle) => obstacle.map(Obstacle::text),

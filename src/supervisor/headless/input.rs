@@ -30,20 +30,27 @@ impl Input {
         }
     }
 
-    pub(super) fn feed(&mut self, bytes: &[u8]) {
+    /// Takes what came; gives the lines that it ends, where it is lines.
+    pub(super) fn feed(&mut self, bytes: &[u8]) -> Vec<Vec<u8>> {
         match &mut self.kept {
             Some(kept) if kept.len() + bytes.len() <= KEPT_AT_MOST => kept.extend_from_slice(bytes),
             kept => *kept = None,
         }
-        if let Some(lines) = &mut self.lines {
-            for line in lines.feed(bytes) {
-                if self.initialize.is_none()
-                    && let Some(id) = initialize_id(&line)
-                {
-                    self.initialize = Some((id, line));
-                }
-            }
+        let lines = self.lines.as_mut().map(|lines| lines.feed(bytes));
+        let lines = lines.unwrap_or_default();
+        if self.initialize.is_none() {
+            self.initialize = lines
+                .iter()
+                .find_map(|line| Some((initialize_id(line)?, line.clone())));
         }
+        lines
+    }
+
+    /// Has a line begun that has not ended?
+    pub(super) fn in_line(&self) -> bool {
+        self.lines
+            .as_ref()
+            .is_some_and(|lines| !lines.rest().is_empty())
     }
 
     /// All of it, unless it was too much.

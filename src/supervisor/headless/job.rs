@@ -7,9 +7,11 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use super::arguments::{Format, Invocation};
-use super::input::{Input, message_line};
+use super::confirm::too_much;
+use super::input::{Input, KEPT_AT_MOST, message_line};
 use super::output::{Dropped, Output, Passed, Said};
 use super::result::Totals;
+use super::stream::goes_on;
 use super::{Effect, Event, Outbox, Progress, Sight, Voice, records};
 use crate::config::Settings;
 use crate::supervisor::retry::{Tries, Wait};
@@ -65,11 +67,13 @@ pub struct Job {
     pub(super) began_ms: u64,
     /// How the run ended; none while it lives.
     pub(super) ended: Option<ExitKind>,
+    /// How the one before it ended.
+    ended_before: Option<ExitKind>,
     /// It gets the user's input: the first one does, and those that start over, and where it is lines all do.
     pub(super) takes_input: bool,
     /// Its stdin was closed.
     pub(super) input_closed: bool,
-    /// What the user wrote while no run was there to take it.
+    /// What the user wrote while no run was there to take it, or that is no whole line yet.
     pub(super) unsent: Vec<u8>,
     /// Runs that were not the first.
     pub(super) again: u32,
@@ -90,6 +94,7 @@ impl Job {
             session: None,
             began_ms: 0,
             ended: None,
+            ended_before: None,
             takes_input: true,
             input_closed: false,
             unsent: Vec::new(),
@@ -113,6 +118,7 @@ impl Job {
             }
             Event::Output(bytes) => self.on_output(now, bytes, out),
             Event::Exited(kind) => self.on_exit(now, kind, out),
+            Event::NotStarted => self.on_not_started(out),
             Event::Sight(sight) => self.on_sight(now, sight, out),
             Event::Help(help) => self.on_help(now, help.as_deref(), out),
             Event::Signal(signal) => self.on_signal(signal, out),
@@ -150,7 +156,12 @@ impl Job {
 
     /// Is the user's input wanted while no run is there to take it?
     pub const fn hears_between_runs(&self) -> bool {
-        self.invocation.stream_input
+        self.invocation.stream_input && self.unsent.len() < KEPT_AT_MOST
+    }
+
+    /// Does the run that is to be started follow another?
+    pub const fn is_again(&self) -> bool {
+        self.again > 0
     }
 
     pub(super) const fn lives(&self) -> bool {
@@ -171,7 +182,7 @@ impl Job {
 
     fn start(&mut self, now: Now, args: Vec<OsString>, out: &mut Outbox) {
         self.state = State::Running;
-        self.ended = None;
+        self.ended_before = self.ended.take();
         self.input_closed = false;
         self.began_ms = now.unix_ms;
         out.effects.push(Effect::Start(args));
@@ -188,7 +199,8 @@ impl Job {
     }
 
     fn on_input(&mut self, bytes: &[u8], out: &mut Outbox) {
-        self.input.feed(bytes);
+        let begun = self.input.in_line();
+        let lines = self.input.feed(bytes);
         if !self.takes_input && !self.invocation.stream_input {
             return;
         }
@@ -196,10 +208,21 @@ impl Job {
             self.unsent.extend_from_slice(bytes);
             return;
         }
-        if matches!(self.state, State::Looking { .. } | State::Waiting(..)) {
-            self.stand_down("you went on", out);
+        if !matches!(self.state, State::Looking { .. } | State::Waiting(..)) {
+            out.child.extend_from_slice(bytes);
+            return;
         }
-        out.child.extend_from_slice(bytes);
+        // A line that is half written would end in ours.
+        let torn = begun && self.unsent.is_empty();
+        self.unsent.extend_from_slice(bytes);
+        if torn || lines.iter().any(|line| goes_on(line)) {
+            self.stand_down("you went on", out);
+            return;
+        }
+        // What is no message is the CLI's all the same: answers to its requests, requests of the host's.
+        let whole = self.unsent.iter().rposition(|byte| *byte == b'\n');
+        out.child
+            .extend(self.unsent.drain(..whole.map_or(0, |at| at + 1)));
     }
 
     fn on_output(&mut self, now: Now, bytes: &[u8], out: &mut Outbox) {
@@ -258,6 +281,17 @@ impl Job {
 
     /// The wait is over.
     fn go(&mut self, now: Now, attempt: u32, next: Next, out: &mut Outbox) {
+        if next == Next::StartOver && self.input.kept().is_none() {
+            // It came during the wait.
+            self.say(&format!("not retried: {}", too_much()), out);
+            self.pass_on(out);
+            return;
+        }
+        if self.lives() && self.input.in_line() && self.unsent.is_empty() {
+            // Ours would end up in the middle of that line.
+            self.stand_down("you went on", out);
+            return;
+        }
         let counts_on = next == Next::Resume { counts_on: true };
         let totals = if self.lives() || counts_on {
             Totals::OfSession
@@ -282,6 +316,12 @@ impl Job {
         self.tries.resumed(now.elapsed);
         out.effects
             .extend(records::again(attempt, next == Next::StartOver));
+    }
+
+    /// What was taken back is the last that there is.
+    fn on_not_started(&mut self, out: &mut Outbox) {
+        self.output.give_back(&mut out.stdout);
+        self.finish(self.ended_before.unwrap_or(ExitKind::Code(1)), out);
     }
 
     fn resume(&mut self, now: Now, out: &mut Outbox) {
@@ -336,12 +376,13 @@ impl Job {
         self.output.release(&mut out.stdout);
         self.again = 0;
         self.state = State::Running;
+        out.child.append(&mut self.unsent);
         self.close_input(out);
     }
 
     fn on_signal(&mut self, signal: Signal, out: &mut Outbox) {
         let waits = matches!(self.state, State::Looking { .. } | State::Waiting(..));
-        let as_told = ExitKind::Killed(records::number(signal));
+        let as_told = ExitKind::Killed(records::signal_number(signal));
         if waits {
             out.effects.push(records::cancelled());
             if self.invocation.format != Format::StreamJson {

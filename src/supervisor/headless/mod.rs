@@ -10,8 +10,9 @@
 //! | | there is no transcript, and nothing was done | Waiting, to start over |
 //! | | they are spent, the transcript contradicts, it cannot be resumed | the end, or Running where it lives |
 //! | Waiting | the time is over | Running: resumed, or started over |
+//! | | the next run cannot be started | the end, with what the last one printed and its code |
 //! | | a signal | the end, with 128 and its number |
-//! | | with lines as input: the user writes, or a turn begins | Running |
+//! | | with lines as input: the user writes a message, or a turn begins | Running |
 //! | Leaving | a signal came while it ran: it ends | the end, with its code |
 //!
 //! In doubt what was printed is passed on as it is.
@@ -29,6 +30,7 @@ use std::time::Duration;
 
 pub use self::input::KEPT_AT_MOST;
 pub use self::job::Job;
+pub use self::records::signal_number;
 use super::session::{ExitKind, Signal};
 use super::transcript::LastTurn;
 
@@ -46,7 +48,10 @@ pub enum Where {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sight {
     /// No transcript.
-    Missing,
+    Missing {
+        /// It would be there if anything had been done: nothing that is known keeps the CLI from writing one.
+        kept: bool,
+    },
     /// More than one that it could be.
     Unsure,
     /// The transcript.
@@ -71,6 +76,8 @@ pub enum Event<'a> {
     Output(&'a [u8]),
     /// The run has ended and its output is drained.
     Exited(ExitKind),
+    /// A run that was to follow another could not be started.
+    NotStarted,
     /// The answer to [`Effect::Look`].
     Sight(Sight),
     /// The answer to [`Effect::AskHelp`], where there was one.

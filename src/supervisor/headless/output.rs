@@ -73,6 +73,8 @@ pub(super) struct Output {
     pub(super) dropped: Dropped,
     /// The results of the failed runs, as one.
     before: Option<Printed>,
+    /// The text that was taken back last.
+    taken: Vec<u8>,
     /// What the costs of the next result are those of.
     totals: Totals,
 }
@@ -97,6 +99,7 @@ impl Output {
             result: None,
             dropped: Dropped::default(),
             before: None,
+            taken: Vec::new(),
             totals: Totals::OfRun,
         }
     }
@@ -176,7 +179,14 @@ impl Output {
             (Some(this), Some(before)) => Some(this.behind(&before, self.totals)),
             (this, before) => this.or(before),
         };
+        self.taken = held;
         self.totals = totals;
+    }
+
+    /// Prints what was taken back after all, for nothing follows it.
+    pub(super) fn give_back(&mut self, out: &mut Vec<u8>) {
+        let taken = std::mem::take(&mut self.taken);
+        out.extend(self.before.take().map_or(taken, |before| before.bytes()));
     }
 
     /// Prints what is held back: a result with the amounts of the runs before, if there were any.
@@ -196,10 +206,13 @@ impl Output {
         out.extend(summed.unwrap_or(held));
     }
 
-    /// The run has ended: nothing of it is to come.
+    /// The run has ended: nothing of it is to come. It may have been cut in the middle of a line, which is then the last.
     pub(super) fn end(&mut self, out: &mut Vec<u8>) {
         let mut rest = self.lines.take_rest();
-        out.append(&mut rest);
+        if !rest.is_empty() {
+            self.release(out);
+            out.append(&mut rest);
+        }
     }
 
     /// Everything that is held, as it was printed.

@@ -30,7 +30,7 @@ pub(super) fn uuid(rng: &mut impl Rng) -> String {
 }
 
 /// A signal's number, the same on every unix.
-pub(super) const fn number(signal: Signal) -> u8 {
+pub const fn signal_number(signal: Signal) -> u8 {
     match signal {
         Signal::Hup => 1,
         Signal::Int => 2,

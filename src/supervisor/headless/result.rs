@@ -99,10 +99,8 @@ impl Serialize for Object {
 /// How a field of the runs becomes one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Rule {
-    /// The numbers in it, however deep, are added up.
+    /// The numbers in it, however deep, are added up, but for those that say how large a model is.
     Sum,
-    /// The same, but for what says how large the model is.
-    ModelUsage,
     /// The higher one.
     Most,
     /// One list behind the other.
@@ -116,8 +114,8 @@ const AMOUNTS: &[(&str, Rule)] = &[
     ("num_turns", Rule::Sum),
     ("total_cost_usd", Rule::Sum),
     ("usage", Rule::Sum),
-    ("modelUsage", Rule::ModelUsage),
-    ("model_usage_since_last_result", Rule::ModelUsage),
+    ("modelUsage", Rule::Sum),
+    ("model_usage_since_last_result", Rule::Sum),
     ("permission_denials", Rule::Append),
     ("subagent_stats", Rule::Sum),
     ("safety_stops", Rule::Sum),

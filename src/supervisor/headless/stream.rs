@@ -92,22 +92,36 @@ pub fn kind(line: &[u8]) -> Kind {
     }
 }
 
+/// A line of the user's, as far as it matters.
+#[derive(Deserialize)]
+struct Asked {
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(default)]
+    request_id: serde_json::Value,
+    #[serde(default)]
+    request: serde_json::Value,
+}
+
+impl Asked {
+    fn read(line: &[u8]) -> Option<Self> {
+        serde_json::from_slice(line).ok()
+    }
+
+    fn is_request(&self, subtype: &str) -> bool {
+        self.kind == "control_request" && self.request["subtype"] == subtype
+    }
+}
+
 /// A request of the user's that asks for the session to be set up, with its id.
 pub fn initialize_id(line: &[u8]) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Asked {
-        #[serde(rename = "type")]
-        kind: String,
-        request_id: String,
-        request: Request,
-    }
-    #[derive(Deserialize)]
-    struct Request {
-        subtype: String,
-    }
-    let asked: Asked = serde_json::from_slice(line).ok()?;
-    let fits = asked.kind == "control_request" && asked.request.subtype == "initialize";
-    fits.then_some(asked.request_id)
+    let asked = Asked::read(line).filter(|asked| asked.is_request("initialize"))?;
+    asked.request_id.as_str().map(str::to_owned)
+}
+
+/// Does the user go on with this line: a message, or a word to stop?
+pub fn goes_on(line: &[u8]) -> bool {
+    Asked::read(line).is_some_and(|asked| asked.kind == "user" || asked.is_request("interrupt"))
 }
 
 #[cfg(test)]
@@ -169,5 +183,32 @@ mod tests {
             br#"{"type":"control_request","request_id":"7","request":{"subtype":"interrupt"}}"#;
         assert_eq!(initialize_id(other), None);
         assert_eq!(initialize_id(b"{\"type\":\"user\"}"), None);
+    }
+
+    #[test]
+    fn the_user_goes_on_with_a_message_or_an_interrupt() {
+        for (line, expected) in [
+            (
+                r#"{"type":"user","message":{"role":"user","content":"hi"}}"#,
+                true,
+            ),
+            (
+                r#"{"type":"control_request","request_id":"7","request":{"subtype":"interrupt"}}"#,
+                true,
+            ),
+            (
+                r#"{"type":"control_request","request_id":"7","request":{"subtype":"set_model"}}"#,
+                false,
+            ),
+            (
+                r#"{"type":"control_response","response":{"subtype":"success","request_id":"7"}}"#,
+                false,
+            ),
+            (r#"{"type":"keep_alive"}"#, false),
+            ("", false),
+            ("no JSON", false),
+        ] {
+            assert_eq!(goes_on(line.as_bytes()), expected, "{line}");
+        }
     }
 }

@@ -246,7 +246,7 @@ fn a_text_is_held_to_its_end_and_its_last_line_may_be_the_error() {
     let mut said = play(NEW, |_| {});
     said.tell(Event::Output(format!("{begun}{THROTTLE}\n").as_bytes()));
     said.tell(Event::Exited(ExitKind::Code(1)));
-    said.tell(Event::Sight(Sight::Missing));
+    said.tell(Event::Sight(Sight::Missing { kept: true }));
     assert_eq!(said.out, format!("{begun}{THROTTLE}\n").as_bytes());
     assert_eq!(said.did().last(), Some(&Effect::End(ExitKind::Code(1))));
 }
@@ -324,4 +324,174 @@ fn an_id_of_ours_is_a_random_one() {
     }
     let distinct: std::collections::BTreeSet<_> = ids.iter().collect();
     assert_eq!(distinct.len(), 64);
+}
+
+#[test]
+fn a_text_starts_over_only_where_a_transcript_would_have_told_of_what_was_done() {
+    let kept = Sight::Missing { kept: true };
+    let unkept = Sight::Missing { kept: false };
+    let json = ["-p", "--output-format", "json", "hi"];
+    let refused = format!(
+        r#"{{"type":"result","is_error":true,"result":"{THROTTLE}","num_turns":1,"usage":{{"output_tokens":0}}}}"#
+    );
+    for (args, said, sight, waits) in [
+        (&["-p", "hi"][..], THROTTLE, &kept, true),
+        (&["-p", "hi"], THROTTLE, &unkept, false),
+        (&["-p", "--settings", "{}", "hi"], THROTTLE, &kept, false),
+        // This one says so itself.
+        (&json, &refused, &unkept, true),
+    ] {
+        let mut play = play(args, |_| {});
+        play.tell(Event::Output(said.as_bytes()));
+        play.tell(Event::Exited(ExitKind::Code(1)));
+        play.tell(Event::Sight(sight.clone()));
+        assert_eq!(play.job.progress().is_some(), waits, "{args:?}, {sight:?}");
+        let ended = play.did().last() == Some(&Effect::End(ExitKind::Code(1)));
+        assert_eq!(ended, !waits);
+    }
+}
+
+#[test]
+fn what_was_taken_back_is_printed_where_nothing_can_follow() {
+    let line = format!(
+        r#"{{"type":"result","is_error":true,"result":"{THROTTLE}","num_turns":1,"session_id":"{ID}"}}"#
+    ) + "\n";
+    let twice = line.replace(r#""num_turns":1"#, r#""num_turns":2"#);
+    for (format, said, expected) in [
+        ("text", format!("{THROTTLE}\n"), format!("{THROTTLE}\n")),
+        ("json", line.clone(), twice.clone()),
+        ("stream-json", line.clone(), twice.clone()),
+    ] {
+        let args = ["-p", "--session-id", ID, "--output-format", format, "hi"];
+        let mut play = play(&args, |settings| settings.stream_events = false);
+        for n in 1..=2 {
+            play.tell(Event::Output(said.as_bytes()));
+            play.tell(Event::Exited(ExitKind::Code(1)));
+            let sight = play.turn(&format!("e{n}"), n);
+            play.tell(Event::Sight(sight));
+            assert_eq!(play.out, b"");
+            play.due();
+        }
+        assert!(play.job.is_again());
+        play.tell(Event::NotStarted);
+        assert_eq!(String::from_utf8_lossy(&play.out), expected, "{format}");
+        assert_eq!(play.did().last(), Some(&Effect::End(ExitKind::Code(1))));
+    }
+}
+
+const STREAM: &[&str] = &[
+    "-p",
+    "--input-format",
+    "stream-json",
+    "--output-format",
+    "stream-json",
+];
+
+/// One with lines as input whose turn has failed and that waits.
+fn waiting() -> Play {
+    let mut play = play(STREAM, |settings| settings.stream_events = false);
+    let line = format!(
+        r#"{{"type":"result","is_error":true,"result":"{THROTTLE}","session_id":"{ID}","num_turns":1}}"#
+    ) + "\n";
+    play.tell(Event::Input(b"{\"type\":\"user\"}\n"));
+    play.tell(Event::Output(line.as_bytes()));
+    let sight = play.turn("e1", 1);
+    play.tell(Event::Sight(sight));
+    assert!(play.job.progress().is_some());
+    play.child.clear();
+    play
+}
+
+#[test]
+fn a_wait_is_ended_by_a_message_of_the_users_and_by_no_other_line() {
+    let others = "{\"type\":\"keep_alive\"}\n\n{\"type\":\"control_response\",\"response\":{}}\n";
+    let message = "{\"type\":\"user\",\"message\":1}\n";
+    for size in 1..others.len() {
+        let mut play = waiting();
+        for chunk in others.as_bytes().chunks(size) {
+            play.tell(Event::Input(chunk));
+        }
+        assert_eq!(play.child, others.as_bytes(), "chunks of {size}");
+        assert!(play.job.progress().is_some());
+        for chunk in message.as_bytes().chunks(size) {
+            play.tell(Event::Input(chunk));
+        }
+        assert_eq!(play.child, [others, message].concat().as_bytes());
+        assert_eq!(play.job.state, State::Running);
+    }
+}
+
+#[test]
+fn the_message_is_never_in_the_middle_of_a_line_of_the_users() {
+    // It began before the error: nothing is typed, whether it goes on or not.
+    let line = format!(
+        r#"{{"type":"result","is_error":true,"result":"{THROTTLE}","session_id":"{ID}","num_turns":1}}"#
+    ) + "\n";
+    for more in ["", "\"keep"] {
+        let mut torn = play(STREAM, |_| {});
+        torn.tell(Event::Input(b"{\"type\":"));
+        torn.tell(Event::Output(line.as_bytes()));
+        let sight = torn.turn("e1", 1);
+        torn.tell(Event::Sight(sight));
+        if more.is_empty() {
+            torn.due();
+        } else {
+            torn.tell(Event::Input(more.as_bytes()));
+        }
+        assert_eq!(torn.child, format!("{{\"type\":{more}").as_bytes());
+        assert_eq!(torn.job.state, State::Running);
+    }
+    // It began in the wait: it stands behind.
+    let mut begun = waiting();
+    begun.tell(Event::Input(b"{\"type\":"));
+    begun.due();
+    let sent = String::from_utf8(begun.child).expect("text");
+    let (ours, theirs) = sent.split_once('\n').expect("a line");
+    assert!(ours.contains("continue"));
+    assert_eq!(theirs, "{\"type\":");
+}
+
+#[test]
+fn a_line_that_was_cut_stands_behind_the_result() {
+    let args = [
+        "-p",
+        "--output-format",
+        "stream-json",
+        "--session-id",
+        ID,
+        "hi",
+    ];
+    let mut play = play(&args, |_| {});
+    let printed = format!(r#"{{"type":"result","is_error":true,"result":"{THROTTLE}"}}"#)
+        + "\n{\"type\":\"sys";
+    play.tell(Event::Output(printed.as_bytes()));
+    play.tell(Event::Exited(ExitKind::Code(1)));
+    assert_eq!(String::from_utf8_lossy(&play.out), printed);
+    assert_eq!(play.did().last(), Some(&Effect::End(ExitKind::Code(1))));
+}
+
+#[test]
+fn what_comes_during_a_wait_may_be_too_much_to_start_over_with() {
+    let refused = format!(
+        r#"{{"type":"result","is_error":true,"result":"{THROTTLE}","num_turns":1,"usage":{{"output_tokens":0}}}}"#
+    ) + "\n";
+    let mut play = play(STREAM, |settings| settings.stream_events = false);
+    play.tell(Event::Input(b"{\"type\":\"user\"}\n"));
+    play.tell(Event::InputEnded);
+    play.tell(Event::Output(refused.as_bytes()));
+    play.tell(Event::Exited(ExitKind::Code(1)));
+    play.tell(Event::Sight(Sight::Missing { kept: true }));
+    assert!(play.job.progress().is_some());
+    while play.job.hears_between_runs() {
+        play.tell(Event::Input(&vec![b'\n'; 1024 * 1024]));
+    }
+    play.did();
+    play.due();
+    let did = play.did();
+    assert!(
+        matches!(&did[0], Effect::Say(text) if text.contains("more than 10 MB")),
+        "{did:?}"
+    );
+    assert_eq!(did.last(), Some(&Effect::End(ExitKind::Code(1))));
+    assert_eq!(play.out, refused.as_bytes());
 }

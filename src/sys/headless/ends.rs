@@ -118,9 +118,14 @@ impl Output {
         self.waiting.load(Ordering::Relaxed)
     }
 
+    /// Is all written, as far as it was heard of?
+    pub(super) const fn is_idle(&self) -> bool {
+        self.open == 0 || self.broken
+    }
+
     /// What came of the next write.
     pub(super) async fn written(&mut self) -> io::Result<()> {
-        if self.open == 0 || self.broken {
+        if self.is_idle() {
             return std::future::pending().await;
         }
         let written = self.done.recv().await;
@@ -132,7 +137,7 @@ impl Output {
 
     /// Waits until all is written.
     pub(super) async fn flush(&mut self) -> io::Result<()> {
-        while self.open > 0 && !self.broken {
+        while !self.is_idle() {
             self.written().await?;
         }
         Ok(())

@@ -18,6 +18,7 @@ impl Driver {
         self.log
             .append(&json!({ "event": "failed", "error": format!("stdout: {error}") }));
         self.job = None;
+        self.broken = true;
         self.line.wipe();
         if error.kind() != io::ErrorKind::BrokenPipe {
             self.unwritten = ExitKind::Code(1);
@@ -32,7 +33,7 @@ impl Driver {
             run.stdout = None;
         }
         let _ = kill_process(pid, rustix::process::Signal::TERM);
-        self.broken = Clock::instant().checked_add(GRACE);
+        self.kill_at = Clock::instant().checked_add(GRACE);
     }
 
     /// Our own code failed: what is held is passed on as it was printed, and so is all that comes.
@@ -72,7 +73,7 @@ impl Driver {
                 let args = self.args.clone();
                 self.failed = self.start(&args).err();
             }
-            Event::Sight(_) | Event::Help(_) | Event::Deadline => {}
+            Event::NotStarted | Event::Sight(_) | Event::Help(_) | Event::Deadline => {}
         }
         if self.run.is_none() && self.end.is_none() {
             // Between two runs: the last one's end is not known here any more.

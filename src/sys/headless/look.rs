@@ -7,12 +7,15 @@ use crate::sys::transcript::{Project, counts_on, read_last_turn};
 /// Looks where the job says.
 pub(super) fn look(place: &Where) -> Sight {
     let Some(project) = Project::of_ours() else {
-        return Sight::Missing;
+        return Sight::Missing { kept: false };
+    };
+    let missing = || Sight::Missing {
+        kept: project.keeps(),
     };
     let file = match place {
         Where::Of(id) => match project.file_of(id) {
             Some(file) => file,
-            None => return Sight::Missing,
+            None => return missing(),
         },
         Where::Since(unix_ms, error) => {
             let files = project.written_since(*unix_ms);
@@ -23,7 +26,7 @@ pub(super) fn look(place: &Where) -> Sight {
             });
             match (fits.next(), fits.next()) {
                 (Some(file), None) => file,
-                (None, _) => return Sight::Missing,
+                (None, _) => return missing(),
                 (Some(_), Some(_)) => return Sight::Unsure,
             }
         }

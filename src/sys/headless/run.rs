@@ -41,13 +41,14 @@ impl Run {
         });
         command.stdout(Stdio::piped());
         let mut command = Command::from(command);
-        let as_they_were = || {
+        let ourselves = rustix::process::getpid();
+        let before_exec = move || {
             standard::close_again_but(Some(1));
-            Ok(())
+            end_with(ourselves)
         };
-        // SAFETY: the closure closes descriptors that nobody uses.
-        #[expect(unsafe_code, reason = "the descriptors are to go right before exec")]
-        let command = unsafe { command.pre_exec(as_they_were) };
+        // SAFETY: the closure closes descriptors that nobody uses, and makes two system calls.
+        #[expect(unsafe_code, reason = "both are to be done right before exec")]
+        let command = unsafe { command.pre_exec(before_exec) };
         let mut child = command
             .spawn()
             .map_err(|error| program.exec_error(&error))?;
@@ -67,6 +68,25 @@ impl Run {
             self.stdin = None;
         }
     }
+}
+
+/// Has the kernel tell this process to end when its parent, by whatever, has: who kills us (`timeout -s KILL`) wants an
+/// end of the CLI. Called by the thread that lives as long as we do.
+#[cfg(target_os = "linux")]
+fn end_with(parent: rustix::process::Pid) -> io::Result<()> {
+    use rustix::process::{Signal, getppid, set_parent_process_death_signal};
+    set_parent_process_death_signal(Some(Signal::TERM))?;
+    if getppid() == Some(parent) {
+        Ok(())
+    } else {
+        Err(io::ErrorKind::Interrupted.into())
+    }
+}
+
+/// Elsewhere there is no such thing.
+#[cfg(not(target_os = "linux"))]
+fn end_with(_parent: rustix::process::Pid) -> io::Result<()> {
+    Ok(())
 }
 
 /// How a status is told.

@@ -41,6 +41,8 @@ pub enum Role {
     Unsaved,
     /// `--worktree`: another one would be made.
     Worktree,
+    /// `--settings`: what they say of transcripts is not known here.
+    Settings,
     /// There is no run of ours to wait for: the session lives elsewhere, or there is none.
     Elsewhere,
 }
@@ -59,7 +61,7 @@ const fn opt(names: &'static [&'static str], takes: Takes, role: Role) -> Opt {
 
 use Role::{
     Continue, Elsewhere, Fork, FromPr, InputFormat, Once, OutputFormat, Plain, Print, Resume,
-    SessionId, Unsaved, Worktree,
+    SessionId, Settings, Unsaved, Worktree,
 };
 use Takes::{Flag, Many, Optional, Value};
 
@@ -136,7 +138,7 @@ pub const OPTIONS: &[Opt] = &[
     opt(&["include-hook-events"], Flag, Plain),
     opt(&["include-partial-messages"], Flag, Plain),
     opt(&["json-schema"], Value, Plain),
-    opt(&["managed-settings"], Value, Plain),
+    opt(&["managed-settings"], Value, Settings),
     opt(&["max-budget-usd"], Value, Plain),
     opt(&["max-thinking-tokens"], Value, Plain),
     opt(&["max-turns"], Value, Plain),
@@ -162,7 +164,7 @@ pub const OPTIONS: &[Opt] = &[
     opt(&["safe-mode"], Flag, Plain),
     opt(&["session-mirror"], Flag, Plain),
     opt(&["setting-sources"], Value, Plain),
-    opt(&["settings"], Value, Plain),
+    opt(&["settings"], Value, Settings),
     opt(&["strict-mcp-config"], Flag, Plain),
     opt(&["system-prompt"], Value, Plain),
     opt(&["system-prompt-file"], Value, Plain),

@@ -75,9 +75,11 @@ fn a_list_takes_words_up_to_the_next_option() {
             &["-p", "--add-dir", "a", "b", "--verbose"],
         ),
         (&["-p", "--tools", "", "--", "hi"], &["-p", "--tools", ""]),
+        // Behind `=` stands the only one.
+        (&["-p", "--mcp-config=a", "hi"], &["-p", "--mcp-config=a"]),
         (
-            &["-p", "--mcp-config=a", "b", "-d", "--", "hi"],
-            &["-p", "--mcp-config=a", "b", "-d"],
+            &["-p", "--allowedTools=Bash", "hi", "-d"],
+            &["-p", "--allowedTools=Bash", "-d"],
         ),
     ];
     for (line, expected) in cases {
@@ -351,4 +353,33 @@ fn the_table_has_each_spelling_once() {
     names.sort_unstable();
     names.dedup();
     assert_eq!(names.len(), all);
+}
+
+#[test]
+fn a_pipe_as_a_value_is_an_obstacle_and_the_prompt_is_none() {
+    let option = |line: &[&str]| match read(line).obstacle() {
+        Some(Obstacle::Pipe(option)) => Some(option.clone()),
+        _ => None,
+    };
+    for (line, expected) in [
+        (
+            &["-p", "--settings", "/dev/fd/63", "hi"][..],
+            Some("--settings"),
+        ),
+        (
+            &["-p", "--mcp-config=/dev/fd/63", "hi"],
+            Some("--mcp-config"),
+        ),
+        (
+            &["-p", "--mcp-config", "a", "/proc/self/fd/11", "-d"],
+            Some("--mcp-config"),
+        ),
+        (
+            &["-p", "--settings", "/dev/stdin", "--no-session-persistence"],
+            Some("--settings"),
+        ),
+        (&["-p", "--settings", "a", "/dev/fd/63"], None),
+    ] {
+        assert_eq!(option(line).as_deref(), expected, "{line:?}");
+    }
 }
