@@ -7,7 +7,7 @@ use super::process::Done;
 use crate::real::stage::{Outcome, ensure};
 
 /// What is another one in each run.
-const VOLATILE: [&str; 15] = [
+const VOLATILE: [&str; 16] = [
     "request_sent_wall_ms",
     "user_message_uuids",
     "user_message_uuid",
@@ -23,6 +23,7 @@ const VOLATILE: [&str; 15] = [
     "time_to_request_ms",
     "first_content_frame_ms",
     "result_index",
+    "retry_delay_ms",
 ];
 /// What a result adds up.
 const SUMMED: [&str; 6] = [
