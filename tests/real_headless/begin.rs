@@ -1,10 +1,10 @@
 //! Runs whose session is not kept: they start over if nothing was done, or are left.
 
 use super::Scenario;
-use super::format::Format::{self, Json, Stream};
+use super::format::Format::{self, Json, Stream, Text};
 use super::output::{as_alone, as_one_run, progress};
 use super::process::Input;
-use super::recovery::{DONE, QUESTION, alone, turns};
+use super::recovery::{DONE, QUESTION, turns};
 use super::world::{Who, World};
 use crate::real::stage::{Outcome, ensure};
 use crate::support::api::{Answer, Request};
@@ -18,6 +18,7 @@ pub(super) fn all() -> Vec<Scenario> {
     vec![
         Scenario::new("start-over", &[Json, Stream], start_over),
         Scenario::new("not-kept-tool", &Format::PROMPTED, not_kept_tool),
+        Scenario::new("history-skipped-tool", &[Text], history_skipped_tool),
     ]
 }
 
@@ -57,11 +58,31 @@ fn start_over(version: &'static str, format: Format) -> Outcome {
 
 /// Something was done, and there is no session to go on with: what the CLI says is passed on, and why it is left.
 fn not_kept_tool(version: &'static str, format: Format) -> Outcome {
-    let script = || [Answer::bash("echo once >>ran"), Answer::throttle()];
     let more = ["--allowedTools", "Bash", NOT_KEPT];
-    let failed = alone(version, format, script(), &more)?;
-    let world = World::new(version, script())?;
-    let done = world.ask(Who::Ours, format, QUESTION, &more)?;
+    left_after_a_tool(version, format, &more, |world| world)
+}
+
+/// The same where the environment says so, and a text does not tell how many turns there were.
+fn history_skipped_tool(version: &'static str, format: Format) -> Outcome {
+    let more = ["--allowedTools", "Bash"];
+    left_after_a_tool(version, format, &more, |world| {
+        world.env("CLAUDE_CODE_SKIP_PROMPT_HISTORY", "1")
+    })
+}
+
+fn left_after_a_tool(
+    version: &'static str,
+    format: Format,
+    more: &[&str],
+    with: impl Fn(World) -> World,
+) -> Outcome {
+    let world = || {
+        let script = [Answer::bash("echo once >>ran"), Answer::throttle()];
+        Outcome::Ok(with(World::new(version, script)?))
+    };
+    let failed = world()?.ask(Who::Alone, format, QUESTION, more)?;
+    let world = world()?;
+    let done = world.ask(Who::Ours, format, QUESTION, more)?;
     as_alone(format, &done, &failed).map_err(|error| world.explain(&error))?;
     turns(&world, &[QUESTION, "<tool_result>"])?;
     let ran = std::fs::read_to_string(world.home().project().join("ran")).unwrap_or_default();
