@@ -145,7 +145,11 @@ fn a_recording_of_our_own_tells_the_same_as_the_log_of_that_run() {
 
 #[test]
 fn what_was_typed_is_in_the_recording_only_when_asked_for() {
-    let masked = Recorded::new(&[]);
+    // Side by side: each sits through its waits.
+    let (masked, plain) = std::thread::scope(|scope| {
+        let plain = scope.spawn(|| Recorded::new(&["--input"]));
+        (Recorded::new(&[]), plain.join().expect("a recording"))
+    });
     assert_eq!(masked.input(), b"x\x7f");
     let message =
         |recorded: &Recorded| recorded.cast().ours.expect("ours").settings["message"].clone();
@@ -192,7 +196,6 @@ fn what_was_typed_is_in_the_recording_only_when_asked_for() {
             masked.shown
         );
     }
-    let plain = Recorded::new(&["--input"]);
     assert_eq!(plain.input(), b"q\x7f");
     assert_eq!(message(&plain), "continue");
     assert!(plain.shown.contains("every key as it was typed"));

@@ -109,7 +109,7 @@ struct Driver {
     help: Option<tokio::task::JoinHandle<Option<String>>>,
     /// Which of Ctrl+C and Ctrl+\\ came from the terminal, which tells the run, too.
     origin: Origin,
-    /// The run was told to end: when it is killed.
+    /// We were told to end: when the run is killed, and nobody is waited for any more.
     kill_at: Option<Instant>,
     /// Nobody reads what we write.
     broken: bool,
@@ -448,9 +448,6 @@ impl Driver {
         if !self.origin.is_terminal(signal) {
             let _ = kill_process(pid, signals::number(signal));
         }
-        if self.kill_at.is_none() {
-            self.kill_at = Clock::instant().checked_add(GRACE);
-        }
     }
 
     fn on_signal(&mut self, got: Got) {
@@ -463,7 +460,12 @@ impl Driver {
                 self.clock.resume();
             }
             Got::Winch | Got::Child | Got::Cont => {}
-            Got::Asked(signal) => self.handle(&Event::Signal(signal)),
+            Got::Asked(signal) => {
+                if self.kill_at.is_none() {
+                    self.kill_at = Clock::instant().checked_add(GRACE);
+                }
+                self.handle(&Event::Signal(signal));
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::pty::shell_code;
+use crate::pty::{patiently, shell_code};
 use crate::world::{THROTTLE, World};
 
 #[test]
@@ -118,16 +118,26 @@ fn who_reads_nothing_can_still_end_it() {
     }
     live.signal(Signal::TERM);
     let mut child = live.child;
-    assert_eq!(shell_code(child.wait().expect("its end")), 143);
+    let status = patiently("its end", move || child.wait().expect("its end"));
+    assert_eq!(shell_code(status), 143);
 }
 
+/// Both at once: each takes its ten seconds.
 #[test]
-fn a_run_that_does_not_end_when_it_is_told_to_is_killed() {
-    let world = World::new(&["trap '' TERM; echo ready >&2; exec sleep 600"]);
-    let mut live = world.start(&["-p", "hi"]);
-    live.hears("ready");
-    live.signal(Signal::TERM);
-    assert_eq!(live.end().code, 137);
+fn who_does_not_end_and_who_does_not_read_are_not_waited_for_forever() {
+    let deaf = World::new(&["trap '' TERM; echo ready >&2; exec sleep 600"]);
+    let mut runs = deaf.start(&["-p", "hi"]);
+    runs.hears("ready");
+    let long = "x=$(head -c 300000 /dev/zero | tr '\\0' x); said \"$x\"; fail_stream";
+    let unread = World::patient(&[long, "echo never"]);
+    let mut waits = unread.start(&["-p", "--output-format", "stream-json", "hi"]);
+    waits.hears("retry 1/6");
+    runs.signal(Signal::TERM);
+    waits.signal(Signal::TERM);
+    assert_eq!(runs.end().code, 137);
+    let mut child = waits.child;
+    let status = patiently("its end", move || child.wait().expect("its end"));
+    assert_eq!(shell_code(status), 143);
 }
 
 #[test]
