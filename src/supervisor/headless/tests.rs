@@ -102,6 +102,27 @@ fn text(args: &[&str]) -> Vec<OsString> {
 }
 
 const NEW: &[&str] = &["-p", "--session-id", ID, "hi"];
+const STREAM: &[&str] = &[
+    "-p",
+    "--input-format",
+    "stream-json",
+    "--output-format",
+    "stream-json",
+];
+
+/// The result of a turn that failed, as a line.
+fn failed_turn() -> String {
+    format!(
+        r#"{{"type":"result","is_error":true,"result":"{THROTTLE}","session_id":"{ID}","num_turns":1}}"#
+    ) + "\n"
+}
+
+/// The result of a run that was refused at once.
+fn refused() -> String {
+    format!(
+        r#"{{"type":"result","is_error":true,"result":"{THROTTLE}","num_turns":1,"usage":{{"output_tokens":0}}}}"#
+    ) + "\n"
+}
 
 #[test]
 fn six_failures_with_doubled_waits_and_then_it_gives_up() {
@@ -135,17 +156,8 @@ fn six_failures_with_doubled_waits_and_then_it_gives_up() {
 
 #[test]
 fn an_error_is_resumed_once_however_long_the_transcript_lags() {
-    let stream = [
-        "-p",
-        "--input-format",
-        "stream-json",
-        "--output-format",
-        "stream-json",
-    ];
-    let mut play = play(&stream, |_| {});
-    let line = format!(
-        r#"{{"type":"result","is_error":true,"result":"{THROTTLE}","session_id":"{ID}","num_turns":1}}"#
-    ) + "\n";
+    let mut play = play(STREAM, |_| {});
+    let line = failed_turn();
     play.tell(Event::Output(line.as_bytes()));
     let sight = play.turn("e1", 1);
     play.tell(Event::Sight(sight.clone()));
@@ -331,9 +343,7 @@ fn a_text_starts_over_only_where_a_transcript_would_have_told_of_what_was_done()
     let kept = Sight::Missing { kept: true };
     let unkept = Sight::Missing { kept: false };
     let json = ["-p", "--output-format", "json", "hi"];
-    let refused = format!(
-        r#"{{"type":"result","is_error":true,"result":"{THROTTLE}","num_turns":1,"usage":{{"output_tokens":0}}}}"#
-    );
+    let refused = refused();
     for (args, said, sight, waits) in [
         (&["-p", "hi"][..], THROTTLE, &kept, true),
         (&["-p", "hi"], THROTTLE, &unkept, false),
@@ -379,20 +389,10 @@ fn what_was_taken_back_is_printed_where_nothing_can_follow() {
     }
 }
 
-const STREAM: &[&str] = &[
-    "-p",
-    "--input-format",
-    "stream-json",
-    "--output-format",
-    "stream-json",
-];
-
 /// One with lines as input whose turn has failed and that waits.
 fn waiting() -> Play {
     let mut play = play(STREAM, |settings| settings.stream_events = false);
-    let line = format!(
-        r#"{{"type":"result","is_error":true,"result":"{THROTTLE}","session_id":"{ID}","num_turns":1}}"#
-    ) + "\n";
+    let line = failed_turn();
     play.tell(Event::Input(b"{\"type\":\"user\"}\n"));
     play.tell(Event::Output(line.as_bytes()));
     let sight = play.turn("e1", 1);
@@ -424,9 +424,7 @@ fn a_wait_is_ended_by_a_message_of_the_users_and_by_no_other_line() {
 #[test]
 fn the_message_is_never_in_the_middle_of_a_line_of_the_users() {
     // It began before the error: nothing is typed, whether it goes on or not.
-    let line = format!(
-        r#"{{"type":"result","is_error":true,"result":"{THROTTLE}","session_id":"{ID}","num_turns":1}}"#
-    ) + "\n";
+    let line = failed_turn();
     for more in ["", "\"keep"] {
         let mut torn = play(STREAM, |_| {});
         torn.tell(Event::Input(b"{\"type\":"));
@@ -472,9 +470,7 @@ fn a_line_that_was_cut_stands_behind_the_result() {
 
 #[test]
 fn what_comes_during_a_wait_may_be_too_much_to_start_over_with() {
-    let refused = format!(
-        r#"{{"type":"result","is_error":true,"result":"{THROTTLE}","num_turns":1,"usage":{{"output_tokens":0}}}}"#
-    ) + "\n";
+    let refused = refused();
     let mut play = play(STREAM, |settings| settings.stream_events = false);
     play.tell(Event::Input(b"{\"type\":\"user\"}\n"));
     play.tell(Event::InputEnded);
