@@ -16,60 +16,24 @@ mod support;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::{Failed, Trial};
 
 use real::mode::Mode;
 use real::setup::Setup;
-use real::stage::{Outcome, Stage, installed};
-use real::versions::{self, is_since};
-use real::{after, again, grid, hooked, scenarios};
+use real::stage::{Outcome, Stage};
+use real::versions::is_since;
+use real::{after, again, grid, hooked, scenarios, suite};
 use support::terminal::Kind;
 
 /// The course of a trial.
 type Play = Box<dyn Fn(&mut Stage) -> Outcome + Send>;
 
-#[expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a harness of its own"
-)]
 fn main() -> ExitCode {
-    let mut args = Arguments::from_args();
-    args.test_threads.get_or_insert(2);
-    let wanted = std::env::var("CLAUDE_RETRY_REAL").unwrap_or_default();
-    let versions: &[&str] = match wanted.as_str() {
-        "1" => &versions::FAST,
-        ALL => &versions::ALL,
-        _ => {
-            println!(
-                "the real-CLI suite is `just real`, which runs: {} && \
-                 CLAUDE_RETRY_REAL=1 cargo test --test real_claude",
-                install(&versions::FAST)
-            );
-            return libtest_mimic::run(&args, Vec::new()).exit_code();
-        }
-    };
-    let missing = |version: &&&str| !installed(version).is_file();
-    if let Some(version) = versions.iter().find(missing) {
-        eprintln!(
-            "Claude Code {version} is not installed in target/claude/: run {} (it needs npm)",
-            install(versions)
-        );
-        return ExitCode::FAILURE;
-    }
-    libtest_mimic::run(&args, trials(versions, wanted == ALL)).exit_code()
-}
-
-/// All of it: every version, and the throttle again and again.
-const ALL: &str = "all";
-
-/// What installs them.
-fn install(versions: &[&str]) -> String {
-    format!("scripts/install-claude.sh {}", versions.join(" "))
+    suite::main("the real CLI under the wrapper", "real_claude", trials)
 }
 
 /// Every case of the grid and every scenario, on each version in each mode that it is for: the one in a plain
-/// terminal, the next in one that answers queries.
+/// terminal, the next in one that answers queries. `again`: and the throttle again and again.
 fn trials(versions: &[&'static str], again: bool) -> Vec<Trial> {
     let mut trials = Vec::new();
     let mut add = |version, mode: Mode, name: &str, setup: &Setup, play: Play| {

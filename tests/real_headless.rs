@@ -18,47 +18,14 @@ mod support;
 
 use std::process::ExitCode;
 
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::{Failed, Trial};
 
 use headless::Format;
-use real::stage::installed;
-use real::versions;
+use real::suite;
 
-#[expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a harness of its own"
-)]
 fn main() -> ExitCode {
-    let mut args = Arguments::from_args();
-    args.test_threads.get_or_insert(2);
-    let wanted = std::env::var("CLAUDE_RETRY_REAL").unwrap_or_default();
-    let versions: &[&str] = match wanted.as_str() {
-        "1" => &versions::FAST,
-        "all" => &versions::ALL,
-        _ => {
-            println!(
-                "the headless part of the real-CLI suite is run by: {} && \
-                 CLAUDE_RETRY_REAL=1 cargo test --test real_headless",
-                install(&versions::FAST)
-            );
-            return libtest_mimic::run(&args, Vec::new()).exit_code();
-        }
-    };
-    let missing = |version: &&&str| !installed(version).is_file();
-    if let Some(version) = versions.iter().find(missing) {
-        eprintln!(
-            "Claude Code {version} is not installed in target/claude/: run {} (it needs npm)",
-            install(versions)
-        );
-        return ExitCode::FAILURE;
-    }
-    libtest_mimic::run(&args, trials(versions)).exit_code()
-}
-
-/// What installs them.
-fn install(versions: &[&str]) -> String {
-    format!("scripts/install-claude.sh {}", versions.join(" "))
+    let trials = |versions: &[&'static str], _| trials(versions);
+    suite::main("the real CLI with -p", "real_headless", trials)
 }
 
 fn trials(versions: &[&'static str]) -> Vec<Trial> {

@@ -17,44 +17,20 @@
 mod plays;
 #[path = "real_tmux/stage.rs"]
 mod stage;
+#[path = "real/suite.rs"]
+mod suite;
 mod support;
 #[path = "real/versions.rs"]
 mod versions;
 
 use std::process::{Command, ExitCode};
 
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::{Failed, Trial};
 
-use stage::{Stage, installed};
+use stage::Stage;
 
-#[expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a harness of its own"
-)]
+#[expect(clippy::print_stderr, reason = "a harness of its own")]
 fn main() -> ExitCode {
-    let mut args = Arguments::from_args();
-    args.test_threads.get_or_insert(2);
-    let wanted = std::env::var("CLAUDE_RETRY_REAL").unwrap_or_default();
-    let versions: &[&str] = match wanted.as_str() {
-        "1" => &versions::FAST,
-        "all" => &versions::ALL,
-        _ => {
-            println!(
-                "the real CLI in tmux: {} && CLAUDE_RETRY_REAL=1 cargo test --release --test real_tmux",
-                install(&versions::FAST)
-            );
-            return libtest_mimic::run(&args, Vec::new()).exit_code();
-        }
-    };
-    let missing = |version: &&&str| !installed(version).is_file();
-    if let Some(version) = versions.iter().find(missing) {
-        eprintln!(
-            "Claude Code {version} is not installed in target/claude/: run {} (it needs npm)",
-            install(versions)
-        );
-        return ExitCode::FAILURE;
-    }
     let tmux = Command::new("tmux").arg("-V").output();
     if !tmux.is_ok_and(|output| output.status.success()) {
         eprintln!(
@@ -62,12 +38,8 @@ fn main() -> ExitCode {
         );
         return ExitCode::FAILURE;
     }
-    libtest_mimic::run(&args, trials(versions)).exit_code()
-}
-
-/// What installs them.
-fn install(versions: &[&str]) -> String {
-    format!("scripts/install-claude.sh {}", versions.join(" "))
+    let trials = |versions: &[&'static str], _| trials(versions);
+    suite::main("the real CLI in tmux", "real_tmux", trials)
 }
 
 fn trials(versions: &[&'static str]) -> Vec<Trial> {

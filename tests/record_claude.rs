@@ -19,7 +19,7 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
-use real::stage::installed;
+use real::versions::installed;
 use record::take;
 
 /// The versions that are recorded where none are named.

@@ -10,4 +10,5 @@ pub(crate) mod plays;
 pub(crate) mod scenarios;
 pub(crate) mod setup;
 pub(crate) mod stage;
+pub(crate) mod suite;
 pub(crate) mod versions;

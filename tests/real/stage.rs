@@ -3,7 +3,7 @@
 mod evidence;
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use alacritty_terminal::term::cell::Cell;
@@ -61,12 +61,6 @@ pub(crate) struct Stage {
     log: Log,
     // Last: it ends the processes that the others left, then removes their files.
     home: Home,
-}
-
-/// The CLI of a version, where the project's script puts it.
-pub(crate) fn installed(version: &str) -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    root.join("target/claude").join(version).join("bin/claude")
 }
 
 impl Stage {
@@ -171,7 +165,7 @@ impl Stage {
                 .wait(self.deadline, || before.exit())
                 .ok_or("the first run does not end")?;
         }
-        let cli = installed(self.version);
+        let cli = super::versions::installed(self.version);
         let mut env = self.environment();
         if wrapped {
             env.push(("CLAUDE_RETRY_PROGRAM".into(), cli.clone().into()));

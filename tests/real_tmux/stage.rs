@@ -29,12 +29,6 @@ pub(crate) fn ensure(is: bool, what: impl FnOnce() -> String) -> Outcome {
     if is { Ok(()) } else { Err(what()) }
 }
 
-/// The CLI of a version, where the project's script puts it.
-pub(crate) fn installed(version: &str) -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    root.join("target/claude").join(version).join("bin/claude")
-}
-
 /// The program under test.
 fn ours() -> PathBuf {
     let named = std::env::var_os("CLAUDE_RETRY_BIN").map(|path| {
@@ -70,7 +64,7 @@ impl Stage {
     pub(crate) fn new(version: &str) -> Outcome<Self> {
         let home = Home::new(version).map_err(|error| format!("cannot make a home: {error}"))?;
         let stage = Self {
-            cli: installed(version),
+            cli: crate::versions::installed(version),
             deadline: Instant::now() + LIMIT,
             panes: Vec::new(),
             watch: None,
