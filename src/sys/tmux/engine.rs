@@ -15,7 +15,7 @@ use rustix::process::Signal as Number;
 
 use super::client::{Client, ClientId, Said};
 use super::list::{Listed, SESSIONS, SUBSCRIBE, Scope, panes_of};
-use super::look::Look;
+use super::look::{Look, Pastes};
 use super::pane::{Pane, Shared};
 use super::server::{PATIENCE, Server};
 use super::{End, News, View, WatchError, WatchOptions, Wish};
@@ -50,6 +50,7 @@ pub(super) enum Question {
 /// A watch.
 pub(super) struct Watch {
     server: Server,
+    pastes: Pastes,
     scope: Scope,
     shared: Shared,
     clients: BTreeMap<ClientId, Client<Question>>,
@@ -94,6 +95,7 @@ impl Watch {
         let server = Server::new(&options.socket);
         server.check().await?;
         let scope = Scope::of(options, &server).await?;
+        let usage = server.run(&["list-commands", "paste-buffer"]).await?;
         let (send, news) = channel(NEWS);
         let own = |what: &str, error: &dyn std::fmt::Display| {
             WatchError::Own(format!("failed to {what}: {error}"))
@@ -101,6 +103,7 @@ impl Watch {
         let signals = take_signals().map_err(|error| own("take signals", &error))?;
         let mut watch = Self {
             server,
+            pastes: Pastes::read(&usage),
             scope,
             shared: Shared::new(settings),
             clients: BTreeMap::new(),

@@ -128,7 +128,7 @@ impl Watch {
                             pasted = true;
                             let is_text = look::is_text(text);
                             let still = fields.still(look.asked_ms);
-                            let command = look::paste(id, name, is_text, &still);
+                            let command = look::paste(id, name, is_text, &still, self.pastes);
                             if let Some(client) = self.client_of(id) {
                                 client.ask_for(&command, 2, Question::Paste(id, true));
                             }
@@ -224,7 +224,8 @@ impl Watch {
         }
         // What takes our own message back: seen whole and alone in the prompt just now.
         let condition = look::in_time(asked_ms / 1000 + 2);
-        let command = look::paste(id, &buffer, look::is_text(&text), &condition);
+        let is_text = look::is_text(&text);
+        let command = look::paste(id, &buffer, is_text, &condition, self.pastes);
         if let Some(client) = self.client_of(id) {
             client.ask_for(&command, 2, Question::Paste(id, true));
             // Where it was too late the buffer is there still.
