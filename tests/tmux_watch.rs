@@ -665,6 +665,66 @@ fn a_server_that_was_stuck_types_nothing_late() {
 }
 
 #[test]
+fn what_came_between_the_look_and_the_paste_keeps_it_out() {
+    let stage = Stage::new();
+    let mut pane = stage.pane();
+    let slow = [("CLAUDE_RETRY_BASE", "1m"), ("CLAUDE_RETRY_CAP", "1m")];
+    let mut watch = stage.watch_with(&["-t", "base"], &slow);
+    watch.joins(&pane);
+    pane.turn_fails();
+    watch.see(&["Changed", "Waiting"]);
+    // The look ends with a capture-pane: whoever asked for it is held up behind that, and nobody else is.
+    let held = stage.path().join("held");
+    let program = format!(
+        "touch {0}; while [ -e {0} ]; do sleep 0.01; done",
+        held.display()
+    );
+    let hook = format!("run-shell '{program}'");
+    stage.tmux(&["set-hook", "-g", "after-capture-pane", &hook]);
+    watch.wish(&format!("now {}", pane.id));
+    until("the look", || {
+        held.exists().then_some(()).ok_or(String::new())
+    });
+    stage.tmux(&["set-hook", "-gu", "after-capture-pane"]);
+    pane.send_keys(&["-l", "mine"]);
+    until("the draft", || {
+        pane.shows("mine").then_some(()).ok_or(String::new())
+    });
+    std::fs::remove_file(&held).expect("the hold");
+    watch.see(&["Changed", "HoldingOff"]);
+    assert_eq!(pane.keys(), r#""mine""#);
+    until("no buffer", || match stage.buffers() {
+        buffers if buffers.is_empty() => Ok(()),
+        buffers => Err(buffers),
+    });
+}
+
+#[test]
+fn the_end_right_behind_a_paste_takes_it_back() {
+    let stage = Stage::new();
+    let mut pane = stage.pane();
+    let mut watch = stage.watch();
+    watch.joins(&pane);
+    pane.tell("lag 100");
+    pane.turn_fails();
+    until("the paste", || {
+        let typing = stage.log().iter().any(|line| line["event"] == "typing");
+        typing.then_some(()).ok_or(String::new())
+    });
+    watch.wish("quit");
+    assert_eq!(watch.end(), (0, String::new()));
+    assert_eq!(
+        pane.keys(),
+        r#""\u{1b}[200~continue\u{1b}[201~\u{5}\u{15}""#
+    );
+    assert!(!pane.shows("\u{a0}continue"));
+    assert_eq!(
+        (stage.options(), stage.buffers()),
+        (String::new(), String::new())
+    );
+}
+
+#[test]
 fn the_failure_of_one_session_is_not_that_of_the_others() {
     let stage = Stage::new();
     let (mut one, mut two) = (stage.pane(), stage.pane());

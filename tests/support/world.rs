@@ -56,6 +56,8 @@ pub struct World<O> {
     pub claim: Claim,
     /// The pty is not asked.
     pub slow: bool,
+    /// Somebody touched a key so long ago, which is known when the pty is asked.
+    pub touched: Option<Duration>,
 }
 
 impl<O: Outside> World<O> {
@@ -81,6 +83,7 @@ impl<O: Outside> World<O> {
             answers: Vec::new(),
             claim: Claim::Ours,
             slow: false,
+            touched: None,
         }
     }
 
@@ -123,6 +126,9 @@ impl<O: Outside> World<O> {
                 }
                 Effect::ProbePty if self.slow => {}
                 Effect::ProbePty => {
+                    if let Some(ago) = self.touched {
+                        self.event(Event::Touched(ago));
+                    }
                     let pty = self.outside.pty();
                     self.event(Event::Pty(pty));
                 }

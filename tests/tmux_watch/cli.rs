@@ -85,6 +85,8 @@ struct Cli {
     talk: Vec<String>,
     draft: String,
     busy: bool,
+    /// What is typed is taken in so much later.
+    lag: Duration,
     /// All that was typed.
     keys: Vec<u8>,
 }
@@ -97,6 +99,7 @@ impl Cli {
             talk: vec![" Claude Code, as it were".into()],
             draft: String::new(),
             busy: false,
+            lag: Duration::ZERO,
             keys: Vec::new(),
         }
     }
@@ -151,6 +154,7 @@ impl Cli {
                     "\x1b[2J\x1b[H▔▔▔▔\r\n  Select model\r\n\r\n  ❯ 1. Default (recommended)\r\n    2. Opus\r\n\r\n  Enter to confirm · Esc to cancel",
                 );
             }
+            "lag" => self.lag = Duration::from_millis(text.parse().expect("milliseconds")),
             "flood" => {
                 let line = "0123456789abcdef".repeat(64);
                 for _ in 0..text.parse().expect("a number of kilobytes") {
@@ -187,6 +191,7 @@ impl Cli {
 
     fn read(&mut self, bytes: &[u8]) {
         self.keys.extend_from_slice(bytes);
+        std::thread::sleep(self.lag);
         let text = String::from_utf8_lossy(bytes).into_owned();
         let mut chars = text.chars();
         while let Some(c) = chars.next() {

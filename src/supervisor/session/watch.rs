@@ -99,6 +99,9 @@ impl Session {
     fn look(&mut self, t: Duration, out: &mut Outbox) {
         self.read_screen();
         self.take_out_what_is_left(t, out);
+        if self.ending {
+            return;
+        }
         let busy = self.view.busy;
         if self.view.prompt == Prompt::Dialog
             && let Some(wait) = self.state.wait_mut()

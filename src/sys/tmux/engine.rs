@@ -5,7 +5,6 @@ mod listing;
 mod showing;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::future::Future;
 use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -17,7 +16,7 @@ use super::client::{Client, ClientId, Said};
 use super::list::{Listed, SESSIONS, SUBSCRIBE, Scope, panes_of};
 use super::look::{Look, Pastes};
 use super::pane::{Pane, Shared};
-use super::server::{PATIENCE, Server};
+use super::server::Server;
 use super::{End, News, View, WatchError, WatchOptions, Wish};
 use crate::config::Settings;
 use crate::supervisor::session::{self, Event};
@@ -43,8 +42,8 @@ pub(super) enum Question {
     Panes,
     /// The look of this number.
     Look(PaneId, u32),
-    /// A paste; does it matter to the session if it was too late?
-    Paste(PaneId, bool),
+    /// A paste.
+    Paste(PaneId),
 }
 
 /// A watch.
@@ -65,6 +64,8 @@ pub(super) struct Watch {
     stale: HashSet<PaneId>,
     next_look: u32,
     next_buffer: u32,
+    /// So many buffers are being loaded.
+    loading: u32,
     send: Sender<News>,
     news: Receiver<News>,
     signals: Vec<(Signal, Number)>,
@@ -115,6 +116,7 @@ impl Watch {
             stale: HashSet::new(),
             next_look: 0,
             next_buffer: 0,
+            loading: 0,
             send,
             news,
             signals,
@@ -318,9 +320,8 @@ impl Watch {
             Question::Panes if failed => {}
             Question::Panes => self.on_listing(id, &lines),
             Question::Look(pane, serial) => self.on_look(pane, serial, failed, lines),
-            Question::Paste(pane, matters) => {
-                let late = failed || lines.iter().any(|line| line == b"late");
-                if late && matters {
+            Question::Paste(pane) => {
+                if failed || lines.iter().any(|line| line == b"late") {
                     self.tell(pane, &Event::NotTyped);
                 }
             }
@@ -389,7 +390,11 @@ impl Watch {
     pub(super) async fn finish(&mut self) {
         let ids: Vec<PaneId> = self.panes.keys().copied().collect();
         for id in ids {
-            self.end_session(id).await;
+            self.tell(id, &Event::Signal(session::Signal::Term));
+        }
+        let _ = tokio::time::timeout(LAST_WORDS, self.take_back()).await;
+        let ids: Vec<PaneId> = self.panes.keys().copied().collect();
+        for id in ids {
             self.leave(id);
         }
         if self.summary.take().is_some() {
@@ -410,12 +415,27 @@ impl Watch {
         self.clients.clear();
     }
 
+    /// Until what is half typed is taken back, where it can be.
+    async fn take_back(&mut self) {
+        while self.panes.values().any(Pane::has_left_over) {
+            let news = match self.next_time() {
+                Some(at) => tokio::time::timeout_at(at.into(), self.news.recv()).await,
+                None => Ok(self.news.recv().await),
+            };
+            if let Ok(Some(news)) = news {
+                self.on_news(news).await;
+            }
+            self.on_time();
+        }
+    }
+
     /// Until what was asked is done, and the clients have ended.
     async fn last_words(&mut self) {
         while !self.clients.is_empty() {
-            for client in self.clients.values_mut().filter(|client| client.is_idle()) {
-                client.close();
-            }
+            // What is still being loaded is to be dropped by one of them.
+            let done = self.loading == 0;
+            let idle = self.clients.values_mut().filter(|client| client.is_idle());
+            idle.filter(|_| done).for_each(Client::close);
             match self.news.recv().await {
                 Some(News::Said(id, bytes)) => {
                     if let Some(client) = self.clients.get_mut(&id) {
@@ -423,7 +443,8 @@ impl Watch {
                     }
                 }
                 Some(News::Gone(id)) => drop(self.clients.remove(&id)),
-                Some(_) => {}
+                Some(News::Loaded(id, loaded)) => self.on_loaded(id, loaded),
+                Some(News::Ended(..)) => {}
                 None => return,
             }
         }
@@ -450,11 +471,6 @@ async fn next_signal(signals: &mut [(Signal, Number)]) -> Number {
         std::task::Poll::Pending
     })
     .await
-}
-
-/// No longer than the server may take.
-async fn patiently<T>(what: impl Future<Output = T>) -> Option<T> {
-    tokio::time::timeout(PATIENCE, what).await.ok()
 }
 
 /// Now, by the wall clock.

@@ -80,6 +80,8 @@ pub(super) struct Pane {
     outbox: Outbox,
     /// The session wants a fresh look before it types: [`Effect::ProbePty`].
     pub(super) wants_look: bool,
+    /// The buffer for that is being loaded.
+    pub(super) loading: bool,
     /// That is answered right now, from this.
     fresh: Option<PtyState>,
     /// What the CLI is to get, in order.
@@ -116,6 +118,7 @@ impl Pane {
             locator,
             outbox: Outbox::default(),
             wants_look: false,
+            loading: false,
             fresh: None,
             acts: Vec::new(),
             news: Vec::new(),
@@ -434,12 +437,14 @@ impl Pane {
         }
     }
 
-    /// The text that is to be typed next, if a look is to be answered: the message, or its Enter.
-    pub(super) fn next_act(&self, shared: &Shared) -> Vec<u8> {
-        match self.state() {
-            Some(State::Typing { .. }) => b"\r".to_vec(),
-            _ => shared.settings.message.clone().into_bytes(),
-        }
+    /// What is to be typed after the look that its session wants.
+    pub(super) fn next_keys(&self) -> Option<Vec<u8>> {
+        self.session.as_ref().map(Session::next_keys)
+    }
+
+    /// May something of ours be in its prompt that is to be taken back?
+    pub(super) fn has_left_over(&self) -> bool {
+        self.session.as_ref().is_some_and(Session::has_left_over)
     }
 
     /// Has its size changed? Then its session is told.
