@@ -624,6 +624,71 @@ fn a_pane_that_two_sessions_show_is_watched_once_and_stays_with_the_other() {
 }
 
 #[test]
+fn a_pane_that_is_moved_to_another_session_keeps_its_wait() {
+    let stage = Stage::new();
+    let mut pane = stage.pane();
+    stage.tmux(&["new-session", "-d", "-s", "other", "exec cat"]);
+    let slow = [("CLAUDE_RETRY_BASE", "1m"), ("CLAUDE_RETRY_CAP", "1m")];
+    let mut watch = stage.watch_with(&["--all"], &slow);
+    watch.joins(&pane);
+    pane.turn_fails();
+    watch.see(&["Changed", "Waiting"]);
+    // The session that it leaves tells of it last.
+    let session = stage.ask(&pane.id, "#{session_id}");
+    let hook = format!(
+        "if-shell -F '#{{==:#{{hook_flag_t}},{session}}}' \"run-shell '{}'\"",
+        stage.hold()
+    );
+    stage.tmux(&["set-hook", "-g", "after-list-panes", &hook]);
+    stage.tmux(&["new-window", "-d", "-t", "base:", "exec cat"]);
+    stage.holds();
+    stage.tmux(&["set-hook", "-gu", "after-list-panes"]);
+    stage.tmux(&["move-window", "-d", "-s", &pane.id, "-t", "other:"]);
+    let second = stage.pane_by(&["new-window", "-d", "-t", "other:"]);
+    watch.joins(&second);
+    stage.release();
+    watch.see(&["show", &format!("{} other:", pane.id), "Waiting"]);
+    // And by chance.
+    for to in ["base:", "other:"].into_iter().cycle().take(6) {
+        stage.tmux(&["move-window", "-d", "-s", &pane.id, "-t", to]);
+        watch.see(&["show", &format!("{} {to}", pane.id), "Waiting"]);
+    }
+    stage.tmux(&["join-pane", "-d", "-s", &pane.id, "-t", "other:0"]);
+    watch.see(&["show", &format!("{} other:0.1", pane.id), "Waiting"]);
+    let left = watch.seen().iter().find(|line| line.contains("Left"));
+    assert_eq!(left, None);
+    watch.wish(&format!("now {}", pane.id));
+    assert_eq!(pane.next(), "submitted continue");
+}
+
+#[test]
+fn a_pane_that_comes_back_is_waited_for_again() {
+    let stage = Stage::new();
+    let mut pane = stage.pane();
+    stage.tmux(&["new-session", "-d", "-s", "other", "exec cat"]);
+    let slow = [("CLAUDE_RETRY_BASE", "1m"), ("CLAUDE_RETRY_CAP", "1m")];
+    let mut watch = stage.watch_with(&["-t", "base"], &slow);
+    watch.joins(&pane);
+    pane.turn_fails();
+    watch.see(&["Changed", "Waiting"]);
+    let moves = |to: &str| stage.tmux(&["move-window", "-d", "-s", &pane.id, "-t", to]);
+    moves("other:");
+    watch.see(&["Left"]);
+    moves("base:");
+    watch.joins(&pane);
+    watch.see(&["Changed", "Waiting"]);
+    // What was cancelled stays so.
+    watch.wish(&format!("cancel {}", pane.id));
+    watch.see(&["Changed", "Cancelled"]);
+    moves("other:");
+    watch.see(&["Left"]);
+    moves("base:");
+    watch.joins(&pane);
+    watch.see(&["LeftAlone"]);
+    assert_eq!(pane.keys(), r#""""#);
+}
+
+#[test]
 fn a_flood_in_one_pane_holds_no_other_up() {
     let stage = Stage::new();
     let (mut loud, mut pane) = (stage.pane(), stage.pane());
@@ -674,23 +739,16 @@ fn what_came_between_the_look_and_the_paste_keeps_it_out() {
     pane.turn_fails();
     watch.see(&["Changed", "Waiting"]);
     // The look ends with a capture-pane: whoever asked for it is held up behind that, and nobody else is.
-    let held = stage.path().join("held");
-    let program = format!(
-        "touch {0}; while [ -e {0} ]; do sleep 0.01; done",
-        held.display()
-    );
-    let hook = format!("run-shell '{program}'");
+    let hook = format!("run-shell '{}'", stage.hold());
     stage.tmux(&["set-hook", "-g", "after-capture-pane", &hook]);
     watch.wish(&format!("now {}", pane.id));
-    until("the look", || {
-        held.exists().then_some(()).ok_or(String::new())
-    });
+    stage.holds();
     stage.tmux(&["set-hook", "-gu", "after-capture-pane"]);
     pane.send_keys(&["-l", "mine"]);
     until("the draft", || {
         pane.shows("mine").then_some(()).ok_or(String::new())
     });
-    std::fs::remove_file(&held).expect("the hold");
+    stage.release();
     watch.see(&["Changed", "HoldingOff"]);
     assert_eq!(pane.keys(), r#""mine""#);
     until("no buffer", || match stage.buffers() {

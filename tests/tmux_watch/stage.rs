@@ -272,6 +272,28 @@ impl Stage {
             .collect()
     }
 
+    /// For `run-shell` in a hook: whoever ran what the hook is of is held up until [`Stage::release`], and nobody else.
+    pub(crate) fn hold(&self) -> String {
+        let file = self.held();
+        let file = file.display();
+        format!("touch {file}; while [ -e {file} ]; do sleep 0.01; done")
+    }
+
+    fn held(&self) -> PathBuf {
+        self.path().join("held")
+    }
+
+    /// Waits until somebody is held up.
+    pub(crate) fn holds(&self) {
+        until("somebody to be held up", || {
+            self.held().exists().then_some(()).ok_or(String::new())
+        });
+    }
+
+    pub(crate) fn release(&self) {
+        std::fs::remove_file(self.held()).expect("somebody is held up");
+    }
+
     /// The options of ours that are set, on the server and on all panes.
     pub(crate) fn options(&self) -> String {
         let all = self.tmux(&["show-options", "-g"]);

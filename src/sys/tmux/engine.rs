@@ -316,6 +316,7 @@ impl Watch {
                         break;
                     }
                 }
+                self.adopt();
             }
             Question::Panes if failed => {}
             Question::Panes => self.on_listing(id, &lines),

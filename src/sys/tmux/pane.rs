@@ -1,5 +1,6 @@
 //! One watched pane: the session that supervises it, and what is done for that.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use super::super::hook::claim;
 use super::super::transcript::Locator;
 use super::super::{Log, clock, guarded};
 use super::look::Fields;
-use super::processes::Claude;
+use super::processes::{Claude, ProcessKey};
 use crate::config::{BarMode, Settings};
 use crate::supervisor::alone::Claim;
 use crate::supervisor::retry::{State, Wait};
@@ -37,6 +38,8 @@ pub(super) struct Shared {
     pub(super) log: Log,
     /// When the watch began, in milliseconds since the Unix epoch: what is older is history.
     pub(super) began_ms: u64,
+    /// Errors that we have claimed and not acted on, of CLIs whose panes we have left: which process, and which error.
+    claims: HashSet<(ProcessKey, String)>,
 }
 
 impl Shared {
@@ -53,6 +56,7 @@ impl Shared {
             clock: Clock::start(),
             log,
             began_ms: clock::unix_ms(),
+            claims: HashSet::new(),
         }
     }
 }
@@ -215,12 +219,16 @@ impl Pane {
                 },
                 Effect::Claim { session, uuid } => {
                     let claude = &self.claude;
-                    let claimed = claim::claim_as(
-                        &|name| claude.variable(name),
-                        &session,
-                        &uuid,
-                        clock::unix_ms(),
-                    );
+                    let claimed = if shared.claims.remove(&(claude.key(), uuid.clone())) {
+                        Claim::Ours
+                    } else {
+                        claim::claim_as(
+                            &|name| claude.variable(name),
+                            &session,
+                            &uuid,
+                            clock::unix_ms(),
+                        )
+                    };
                     if claimed == Claim::Ours {
                         self.conversation = Some(session);
                     }
@@ -295,6 +303,20 @@ impl Pane {
         self.acts.clear();
         self.wants_look = false;
         self.log(json!({"event": "failed", "error": failure}), shared);
+    }
+
+    /// The pane is left. Where it comes back, the error that it waits for is ours still.
+    pub(super) fn keep_claim(&self, shared: &mut Shared) {
+        let open = self.state().filter(|state| {
+            !matches!(
+                state,
+                State::Settling { .. } | State::GaveUp { .. } | State::Cancelled { .. }
+            )
+        });
+        let wait = open.and_then(State::wait);
+        if let Some(uuid) = wait.and_then(|wait| wait.failure.uuid.clone()) {
+            shared.claims.insert((self.claude.key(), uuid));
+        }
     }
 
     /// Appends to the log: as a session of its own, by the CLI's process.

@@ -57,6 +57,9 @@ impl Process {
 #[derive(Debug)]
 pub(super) struct Processes(HashMap<i32, Process>);
 
+/// A process for good: its number and when it was started, for numbers are used again.
+pub(super) type ProcessKey = (Pid, u64);
+
 /// A CLI that runs in a pane.
 #[derive(Clone, Debug)]
 pub(super) struct Claude {
@@ -143,6 +146,10 @@ impl Claude {
             .get(OsStr::new(name))
             .filter(|value| !value.is_empty())
             .cloned()
+    }
+
+    pub(super) const fn key(&self) -> ProcessKey {
+        (self.pid, self.started)
     }
 
     /// Is it there still? Numbers are used again.

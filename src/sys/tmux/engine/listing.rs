@@ -11,7 +11,7 @@ use tokio::io::Interest;
 
 #[cfg(target_os = "linux")]
 use super::super::News;
-use super::super::client::ClientId;
+use super::super::client::{Client, ClientId};
 use super::super::list::{Listed, Scope, panes_of};
 use super::super::pane::Pane;
 use super::super::processes::Processes;
@@ -67,12 +67,18 @@ impl Watch {
                 self.look(pane);
             }
         }
+        let mut moved = false;
         let gone = self
             .listed
             .iter_mut()
             .filter(|(pane, (_, owner))| *owner == Some(id) && !there.contains(pane));
         for (_, (_, owner)) in gone {
             *owner = None;
+            moved = true;
+        }
+        if moved {
+            // Another client may have listed it before this one, and passed it over as this one's.
+            self.list_others(id);
         }
         self.adopt();
         self.find();
@@ -93,23 +99,25 @@ impl Watch {
         for (_, owner) in self.listed.values_mut() {
             owner.take_if(|owner| *owner == id);
         }
-        let others: Vec<ClientId> = self.clients.keys().copied().collect();
-        let orphans = self.listed.values().any(|(_, owner)| owner.is_none());
-        if orphans {
-            for other in others {
-                self.list(other);
-            }
+        if self.listed.values().any(|(_, owner)| owner.is_none()) {
+            self.list_others(id);
         }
         self.adopt();
     }
 
+    fn list_others(&mut self, id: ClientId) {
+        let others = self.clients.keys().copied().filter(|other| *other != id);
+        for other in others.collect::<Vec<_>>() {
+            self.list(other);
+        }
+    }
+
     /// A pane that nobody tells of may be in another session: those are asked before it is given up.
-    fn adopt(&mut self) {
-        let asked = |watch: &Self| {
-            let mut clients = watch.clients.values();
-            clients.any(|client| client.asks(&Question::Panes)) || !watch.again.is_empty()
+    pub(super) fn adopt(&mut self) {
+        let asks = |client: &Client<Question>| {
+            client.asks(&Question::Panes) || client.asks(&Question::Sessions)
         };
-        if asked(self) {
+        if self.clients.values().any(asks) || !self.again.is_empty() {
             return;
         }
         let orphans = self.listed.iter().filter(|(_, (_, owner))| owner.is_none());
@@ -180,6 +188,7 @@ impl Watch {
         };
         self.forget_look(id);
         self.stale.remove(&id);
+        pane.keep_claim(&mut self.shared);
         if pane.has_begun() {
             pane.log(json!({"event": "end"}), &mut self.shared);
             pane.news.push(Happened::Left);
