@@ -273,6 +273,36 @@ fn a_new_pane_joins_and_one_whose_cli_ends_leaves_and_joins_again() {
 }
 
 #[test]
+fn a_cli_that_a_script_starts_after_a_while_is_found() {
+    let stage = Stage::new();
+    let mut watch = stage.watch();
+    watch.see(&["show"]);
+    let listener = stage.listen();
+    let cli = stage.cli_line(&listener.1).replace("exec ", "");
+    // The shell stays what tmux takes for the pane's program, and the screen the main one.
+    let line = format!("read -r _; {}=1 {cli}; exec cat", cli::INLINE);
+    let opened = [
+        "new-window",
+        "-d",
+        "-t",
+        "base:",
+        "-P",
+        "-F",
+        "#{pane_id}",
+        "-c",
+    ];
+    let folder = stage.path().join("proj").display().to_string();
+    let id = stage.tmux(&[&opened[..], &[&folder, "--", "sh", "-c", &line]].concat());
+    // tmux tells of the new pane within a second; what comes later it does not tell of.
+    stage.tmux(&["run-shell", "sleep 1.5"]);
+    stage.tmux(&["send-keys", "-t", &id, "Enter"]);
+    let mut pane = stage::Pane::accept(&stage, id, &listener.0);
+    watch.joins(&pane);
+    pane.turn_fails();
+    assert_eq!(pane.next(), "submitted continue");
+}
+
+#[test]
 fn an_error_older_than_the_watch_is_left_alone() {
     let stage = Stage::new();
     let (mut fresh, mut old) = (stage.pane(), stage.pane());

@@ -16,6 +16,8 @@ use serde_json::{Value, json};
 
 /// Where the commands come from; its presence makes this binary the program.
 pub(crate) const SOCKET: &str = "FAKE_CLAUDE_SOCKET";
+/// Set: it stays on the main screen.
+pub(crate) const INLINE: &str = "FAKE_CLAUDE_INLINE";
 pub(crate) const THROTTLE: &str =
     "API Error: Server is temporarily limiting requests (not your usage limit) · Rate limited";
 
@@ -107,7 +109,9 @@ impl Cli {
     fn run(&mut self) {
         let (events, heard) = channel();
         listen(&self.socket, &events);
-        write("\x1b[?2004h\x1b[?1049h\x1b[2J\x1b[H");
+        let inline = std::env::var_os(INLINE).is_some();
+        write(if inline { "" } else { "\x1b[?1049h" });
+        write("\x1b[?2004h\x1b[2J\x1b[H");
         self.draw();
         self.tell("ready");
         while let Ok(event) = heard.recv_timeout(PATIENCE) {

@@ -12,6 +12,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use rustix::process::Signal as Number;
 
+use self::listing::Loud;
 use super::client::{Client, ClientId, Said};
 use super::list::{Listed, SESSIONS, SUBSCRIBE, Scope, panes_of};
 use super::look::{Look, Pastes};
@@ -59,6 +60,10 @@ pub(super) struct Watch {
     /// The panes that are there, and whose client tells of each.
     listed: HashMap<PaneId, (Listed, Option<ClientId>)>,
     panes: BTreeMap<PaneId, Pane>,
+    /// Panes without a CLI that have written something.
+    loud: HashMap<PaneId, Loud>,
+    /// When a CLI is to be looked for in them.
+    find_at: Option<Duration>,
     looks: HashMap<PaneId, Look>,
     /// Panes whose last look came in the middle of a frame, and could not be taken.
     stale: HashSet<PaneId>,
@@ -112,6 +117,8 @@ impl Watch {
             again: Vec::new(),
             listed: HashMap::new(),
             panes: BTreeMap::new(),
+            loud: HashMap::new(),
+            find_at: None,
             looks: HashMap::new(),
             stale: HashSet::new(),
             next_look: 0,
@@ -208,11 +215,16 @@ impl Watch {
     /// The next deadline of a session, or the next second of a countdown.
     fn next_time(&self) -> Option<Instant> {
         let deadlines = self.panes.values().filter_map(Pane::next_deadline);
-        let next = deadlines.chain(self.next_second()).min()?;
+        let others = self.next_second().into_iter().chain(self.find_at);
+        let next = deadlines.chain(others).min()?;
         self.shared.clock.instant_of(next)
     }
 
     fn on_time(&mut self) {
+        let now = self.shared.clock.now().elapsed;
+        if self.find_at.take_if(|at| *at <= now).is_some() {
+            self.find();
+        }
         let due: Vec<PaneId> = {
             let now = self.shared.clock.now().elapsed;
             let due = |pane: &&Pane| pane.next_deadline().is_some_and(|at| at <= now);
@@ -267,7 +279,9 @@ impl Watch {
         match message {
             Message::Output { pane, bytes } => {
                 let ours = matches!(self.listed.get(&pane), Some((_, Some(owner))) if *owner == id);
-                if ours && self.panes.get(&pane).is_some_and(Pane::has_begun) {
+                if ours && !self.panes.contains_key(&pane) {
+                    self.hear_loud(pane);
+                } else if ours && self.panes.get(&pane).is_some_and(Pane::has_begun) {
                     if let Some(pane) = self.panes.get_mut(&pane) {
                         pane.output(&bytes, &mut self.shared);
                     }

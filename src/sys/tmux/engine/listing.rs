@@ -1,6 +1,7 @@
 //! Panes come and go, and so do the CLIs in them.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use rustix::process::Pid;
 #[cfg(target_os = "linux")]
@@ -22,7 +23,36 @@ use crate::sys::{duplex::watch, guarded};
 use crate::tmux::PaneId;
 use crate::tmux::watched::Happened;
 
+/// A pane without a CLI that writes is looked at again after this, then after twice as long, and so on.
+const FIRST_GAP: Duration = Duration::from_secs(1);
+/// A `tail -f` is not worth more than this: all processes are looked through.
+const LONGEST_GAP: Duration = Duration::from_secs(30);
+
+/// A pane without a CLI that has written something: one may have been started by a script or a launcher, which stays
+/// the program that tmux tells of.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Loud {
+    /// Not looked at before this.
+    next: Duration,
+    gap: Duration,
+}
+
 impl Watch {
+    /// Such a pane writes: it is looked at soon.
+    pub(super) fn hear_loud(&mut self, pane: PaneId) {
+        let now = self.shared.clock.now().elapsed;
+        let loud = self.loud.entry(pane).or_insert(Loud {
+            next: now,
+            gap: FIRST_GAP,
+        });
+        let at = loud.next.max(now);
+        if loud.next <= now {
+            loud.next = now + loud.gap;
+            loud.gap = (loud.gap * 2).min(LONGEST_GAP);
+        }
+        self.find_at = Some(self.find_at.map_or(at, |before| before.min(at)));
+    }
+
     /// Lists a session anew; where that is being done, once more after it.
     pub(super) fn list(&mut self, id: ClientId) {
         let Some(client) = self.clients.get_mut(&id) else {
@@ -45,6 +75,8 @@ impl Watch {
             .filter_map(Listed::read)
             .filter(|listed| scope.has(listed))
             .collect();
+        // Other programs run there, perhaps.
+        self.loud.clear();
         let there: HashSet<PaneId> = listed.iter().map(|listed| listed.pane).collect();
         for new in listed {
             let pane = new.pane;
