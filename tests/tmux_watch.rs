@@ -471,7 +471,7 @@ fn every_way_out_leaves_nothing_behind() {
 }
 
 #[test]
-fn whoever_detaches_it_ends_it() {
+fn whoever_attaches_alone_does_not_end_it() {
     let stage = Stage::new();
     let mut pane = stage.pane();
     let slow = [("CLAUDE_RETRY_BASE", "1m"), ("CLAUDE_RETRY_CAP", "1m")];
@@ -479,6 +479,36 @@ fn whoever_detaches_it_ends_it() {
     watch.joins(&pane);
     pane.turn_fails();
     watch.see(&["Changed", "Waiting"]);
+    let before = stage.control_client();
+    let _client = stage.client_by(&["attach-session", "-d", "-t", "base"]);
+    until("the watch to be back", || match stage.control_client() {
+        now if now.is_empty() || now == before => Err(now),
+        _ => Ok(()),
+    });
+    watch.wish(&format!("now {}", pane.id));
+    assert_eq!(pane.next(), "submitted continue");
+    watch.see(&["Resumed"]);
+    let gone = watch.seen().iter().any(|line| line.contains("Left"));
+    assert!(!gone);
+    watch.wish("quit");
+    assert_eq!(watch.end(), (0, String::new()));
+}
+
+#[test]
+fn whoever_detaches_it_twice_ends_it() {
+    let stage = Stage::new();
+    let mut pane = stage.pane();
+    let slow = [("CLAUDE_RETRY_BASE", "1m"), ("CLAUDE_RETRY_CAP", "1m")];
+    let mut watch = stage.watch_with(&["-t", "base"], &slow);
+    watch.joins(&pane);
+    pane.turn_fails();
+    watch.see(&["Changed", "Waiting"]);
+    let before = stage.control_client();
+    stage.tmux(&["detach-client", "-s", "base"]);
+    until("the watch to be back", || match stage.control_client() {
+        now if now.is_empty() || now == before => Err(now),
+        _ => Ok(()),
+    });
     stage.tmux(&["detach-client", "-s", "base"]);
     let (code, words) = watch.end();
     assert_eq!((code, words.lines().count()), (1, 1), "{words}");

@@ -231,6 +231,18 @@ impl Stage {
 
     /// A terminal that shows a session.
     pub(crate) fn client(&self, session: &str) -> Client {
+        self.client_by(&["attach-session", "-t", session])
+    }
+
+    /// The pid of the watch's client, where it has one.
+    pub(crate) fn control_client(&self) -> String {
+        let format = "#{?client_control_mode,#{client_pid},}";
+        let pids = self.tmux(&["list-clients", "-F", format]);
+        pids.trim().to_owned()
+    }
+
+    /// The same by this command of tmux's.
+    pub(crate) fn client_by(&self, args: &[&str]) -> Client {
         let size = portable_pty::PtySize {
             rows: 25,
             cols: 80,
@@ -243,7 +255,7 @@ impl Stage {
         let mut command = portable_pty::CommandBuilder::new("tmux");
         command.args(["-u", "-f", "/dev/null", "-S"]);
         command.arg(self.socket());
-        command.args(["attach-session", "-t", session]);
+        command.args(args);
         command.env_remove("TMUX");
         command.env("TERM", "xterm-256color");
         command.env("LC_ALL", "C.UTF-8");

@@ -32,6 +32,9 @@ const IN_A_ROW: usize = 64;
 /// At the end tmux gets so long to do what it was told.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
+/// Who detaches us twice within this time means us.
+const INSISTS: Duration = Duration::from_secs(5);
+
 /// What is asked of a control client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Question {
@@ -55,6 +58,8 @@ pub(super) struct Watch {
     shared: Shared,
     clients: BTreeMap<ClientId, Client<Question>>,
     next_client: u32,
+    /// When somebody last detached the client of a session.
+    detached: HashMap<SessionId, Duration>,
     /// Clients whose session is to be listed anew when what was asked is answered.
     again: Vec<ClientId>,
     /// The panes that are there, and whose client tells of each.
@@ -114,6 +119,7 @@ impl Watch {
             shared: Shared::new(settings),
             clients: BTreeMap::new(),
             next_client: 0,
+            detached: HashMap::new(),
             again: Vec::new(),
             listed: HashMap::new(),
             panes: BTreeMap::new(),
@@ -358,19 +364,15 @@ impl Watch {
         let session = client.session.to_string();
         let words = match self.server.run(&["has-session", "-t", &session]).await {
             Ok(_) if client.is_closed() => None,
+            Ok(_) if self.attach_again(&client) => None,
             Ok(_) => {
-                let why = if client.exited {
-                    client.reason.map_or_else(
-                        || "detached from tmux".into(),
-                        |reason| {
-                            format!(
-                                "detached from tmux ({})",
-                                crate::supervisor::wording::plain(&reason)
-                            )
-                        },
-                    )
-                } else {
-                    "the connection to tmux was cut".to_owned()
+                let why = match client.reason {
+                    Some(why) => format!(
+                        "detached from tmux ({})",
+                        crate::supervisor::wording::plain(&why)
+                    ),
+                    None if client.exited => "detached from tmux".into(),
+                    None => "the connection to tmux was cut".to_owned(),
                 };
                 self.end = Some(End::Detached(format!("{why}: no pane is watched any more")));
                 return;
@@ -385,6 +387,16 @@ impl Watch {
             let words = words.unwrap_or("the tmux session has ended: nothing is left to watch");
             self.end = Some(End::Gone(words.into()));
         }
+    }
+
+    /// `attach -d` detaches all other clients, and does not mean us: we come back, but for one who insists.
+    fn attach_again(&mut self, client: &Client<Question>) -> bool {
+        let now = self.shared.clock.now().elapsed;
+        let before = self.detached.insert(client.session, now);
+        client.exited
+            && self.end.is_none()
+            && before.is_none_or(|before| now >= before + INSISTS)
+            && self.attach(client.session).is_ok()
     }
 
     /// Tells a pane's session, and sees to what it wants.

@@ -110,7 +110,7 @@ pub enum WatchError {
 
 /// Watches until the end: the user's wish, a signal, or the end of what is watched. The last words are on stderr.
 ///
-/// The code: 0 for [`Wish::Quit`] and when what was watched is gone, 1 when somebody detached us, 128 and the
+/// The code: 0 for [`Wish::Quit`] and when what was watched is gone, 1 when somebody detached us twice, 128 and the
 /// signal's number after a signal.
 ///
 /// # Errors
