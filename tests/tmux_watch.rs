@@ -440,6 +440,62 @@ fn the_options_say_what_happens_and_are_unset_behind_it() {
 }
 
 #[test]
+fn each_of_two_watches_has_a_summary_of_its_own() {
+    let stage = Stage::new();
+    let mut pane = stage.pane();
+    let mut other = stage.pane_by(&["new-session", "-d", "-s", "other", "-x", "80", "-y", "24"]);
+    let slow = [("CLAUDE_RETRY_BASE", "1m"), ("CLAUDE_RETRY_CAP", "1m")];
+    let mut one = stage.watch_with(&["-t", "base"], &slow);
+    let mut two = stage.watch_with(&["-t", "other"], &slow);
+    one.joins(&pane);
+    two.joins(&other);
+    let all = |pane: &str| stage.ask(pane, "#{@claude_retry_all}");
+    pane.turn_fails();
+    until("the first summary", || match all(&pane.id) {
+        text if text.starts_with("1 waiting") => Ok(()),
+        text => Err(text),
+    });
+    assert_eq!(all(&other.id), "");
+    other.turn_fails();
+    two.see(&["Changed", "Waiting"]);
+    until("the second summary", || match all(&other.id) {
+        text if text.starts_with("1 waiting") => Ok(()),
+        text => Err(text),
+    });
+    two.wish("quit");
+    assert_eq!(two.end(), (0, String::new()));
+    assert_eq!(all(&other.id), "");
+    assert!(all(&pane.id).starts_with("1 waiting"));
+}
+
+#[test]
+fn what_a_killed_watch_has_left_is_unset_by_the_next() {
+    for scope in [&["-t", "base"][..], &["--all"]] {
+        let stage = Stage::new();
+        let mut pane = stage.pane();
+        let slow = [("CLAUDE_RETRY_BASE", "1m"), ("CLAUDE_RETRY_CAP", "1m")];
+        let mut watch = stage.watch_with(scope, &slow);
+        watch.joins(&pane);
+        pane.turn_fails();
+        watch.see(&["Changed", "Waiting"]);
+        until("both options", || match stage.options() {
+            options if options.lines().count() == 2 => Ok(()),
+            options => Err(options),
+        });
+        watch.signal("KILL");
+        watch.end();
+        assert_ne!(stage.options(), "");
+        let mut next = stage.watch_with(scope, &slow);
+        next.joins(&pane);
+        until("no option", || match stage.options() {
+            options if options.is_empty() => Ok(()),
+            options => Err(options),
+        });
+        drop(next);
+    }
+}
+
+#[test]
 fn every_way_out_leaves_nothing_behind() {
     for (way, code) in [
         ("quit", 0),
@@ -734,6 +790,10 @@ fn a_pane_that_comes_back_is_waited_for_again() {
     let moves = |to: &str| stage.tmux(&["move-window", "-d", "-s", &pane.id, "-t", to]);
     moves("other:");
     watch.see(&["Left"]);
+    until("no option there", || {
+        let said = stage.ask(&pane.id, "#{@claude_retry}");
+        said.is_empty().then_some(()).ok_or(said)
+    });
     moves("base:");
     watch.joins(&pane);
     watch.see(&["Changed", "Waiting"]);

@@ -306,6 +306,8 @@ impl Stage {
     pub(crate) fn is_clean(&self) -> Outcome {
         let global = self.tmux(&["show-options", "-g"])?;
         ensure(!global.contains("@claude_retry"), || global)?;
+        let session = self.tmux(&["show-options", "-t", "work:"])?;
+        ensure(!session.contains("@claude_retry"), || session)?;
         let panes = self.tmux(&["list-panes", "-a", "-F", "#{@claude_retry}"])?;
         ensure(panes.trim().is_empty(), || panes)?;
         let buffers = self.tmux(&["list-buffers"])?;

@@ -306,9 +306,13 @@ impl Stage {
         std::fs::remove_file(self.held()).expect("somebody is held up");
     }
 
-    /// The options of ours that are set, on the server and on all panes.
+    /// The options of ours that are set, on the server, on all sessions and on all panes.
     pub(crate) fn options(&self) -> String {
-        let all = self.tmux(&["show-options", "-g"]);
+        let mut all = self.tmux(&["show-options", "-g"]);
+        for session in self.tmux(&["list-sessions", "-F", "#{session_id}"]).lines() {
+            all.push('\n');
+            all.push_str(&self.tmux(&["show-options", "-t", session]));
+        }
         let panes = self.tmux(&["list-panes", "-a", "-F", "#{@claude_retry}"]);
         let lines = all.lines().filter(|line| line.contains("claude_retry"));
         lines

@@ -152,6 +152,11 @@ impl Watch {
                 .attach(session)
                 .map_err(|error| own("attach to tmux", &error))?;
         }
+        // What a watch that was killed has left there.
+        let stale = super::options::of_all(scope.session(), None);
+        if let Some(client) = watch.clients.values_mut().next() {
+            client.ask(&stale, Question::Nothing);
+        }
         Ok(watch)
     }
 
@@ -425,14 +430,15 @@ impl Watch {
             self.leave(id);
         }
         if self.summary.take().is_some() {
-            let command = super::options::of_all(None);
+            let command = super::options::of_all(self.scope.session(), None);
             match self.clients.values_mut().next() {
                 Some(client) => client.ask(&command, Question::Nothing),
                 None => self.unset.push(command),
             }
         }
         for command in std::mem::take(&mut self.unset) {
-            let words: Vec<&str> = command.split(' ').collect();
+            let words = command.split(' ').map(|word| word.trim_matches('\''));
+            let words: Vec<&str> = words.collect();
             // The pane may be gone.
             if let Err(WatchError::Own(_)) = self.server.run(&words).await {
                 break;

@@ -1,9 +1,10 @@
-//! What is shown where tmux's users look: the option `@claude_retry` of each pane, and `@claude_retry_all`.
+//! What is shown where tmux's users look: the option `@claude_retry` of each pane, and `@claude_retry_all` of the
+//! session, or of all.
 
 use std::time::Duration;
 
 use crate::tmux::watched::{Standing, Watched, seconds};
-use crate::tmux::{PaneId, quote};
+use crate::tmux::{PaneId, SessionId, quote};
 
 /// Sets a pane's option, or unsets it.
 pub(super) fn of_pane(pane: PaneId, text: Option<&str>) -> String {
@@ -13,11 +14,16 @@ pub(super) fn of_pane(pane: PaneId, text: Option<&str>) -> String {
     }
 }
 
-/// The same of the summary.
-pub(super) fn of_all(text: Option<&str>) -> String {
+/// The same of the summary: an option of the session, where one alone is watched, else a global one. A format shows the
+/// session's before the global one.
+pub(super) fn of_all(session: Option<SessionId>, text: Option<&str>) -> String {
+    let whose = session.map_or_else(
+        || "-g".into(),
+        |id| format!("-t {}", quote(&id.to_string())),
+    );
     match text {
-        Some(text) => format!("set-option -g @claude_retry_all {}", quote(text)),
-        None => "set-option -g -u @claude_retry_all".into(),
+        Some(text) => format!("set-option {whose} @claude_retry_all {}", quote(text)),
+        None => format!("set-option -u {whose} @claude_retry_all"),
     }
 }
 
@@ -105,6 +111,10 @@ mod tests {
             of_pane(PaneId(3), None),
             "set-option -p -u -t %3 @claude_retry"
         );
-        assert_eq!(of_all(None), "set-option -g -u @claude_retry_all");
+        assert_eq!(of_all(None, None), "set-option -u -g @claude_retry_all");
+        assert_eq!(
+            of_all(Some(SessionId(2)), Some("1 held")),
+            "set-option -t '$2' @claude_retry_all '1 held'"
+        );
     }
 }

@@ -228,13 +228,16 @@ impl Watch {
     }
 
     fn drop_buffer(&mut self, id: PaneId, buffer: &str) {
-        let command = format!("delete-buffer -b {buffer}");
+        self.ask_any(id, &format!("delete-buffer -b {buffer}"));
+    }
+
+    /// Has the pane's client do this, or any that is there; false where none is.
+    pub(super) fn ask_any(&mut self, id: PaneId, command: &str) -> bool {
         let client = match self.client_of(id) {
             Some(client) => Some(client),
             None => self.clients.values_mut().next(),
         };
-        if let Some(client) = client {
-            client.ask(&command, Question::Nothing);
-        }
+        let asked = client.map(|client| client.ask(command, Question::Nothing));
+        asked.is_some()
     }
 }

@@ -85,6 +85,10 @@ impl Watch {
             if owner.is_some_and(|owner| owner != id && self.clients.contains_key(&owner)) {
                 continue;
             }
+            if new.told && !self.listed.contains_key(&pane) {
+                // Of a watch that was killed.
+                self.ask_any(pane, &options::of_pane(pane, None));
+            }
             let place = new.place.clone();
             self.listed.insert(pane, (new, Some(id)));
             let Some(watched) = self.panes.get_mut(&pane) else {
@@ -226,9 +230,9 @@ impl Watch {
             pane.news.push(Happened::Left);
         }
         if pane.option.take().is_some() {
-            match self.client_of(id) {
-                Some(client) => client.ask(&options::of_pane(id, None), Question::Nothing),
-                None => self.unset.push(options::of_pane(id, None)),
+            let command = options::of_pane(id, None);
+            if !self.ask_any(id, &command) {
+                self.unset.push(command);
             }
         }
         self.left.push(pane);

@@ -88,7 +88,8 @@ impl Watch {
             && let Some(client) = self.clients.values_mut().next()
             && client.open() <= BUSY
         {
-            client.ask(&options::of_all(summary.as_deref()), Question::Option);
+            let command = options::of_all(self.scope.session(), summary.as_deref());
+            client.ask(&command, Question::Option);
             self.summary = summary;
         }
     }
