@@ -7,7 +7,7 @@ mod world;
 
 use std::time::Duration;
 
-use claude_retry::config::{BarMode, Jitter, Settings};
+use claude_retry::config::{BarMode, Jitter, ResumeMode, Settings};
 use claude_retry::supervisor::alone::Claim;
 use claude_retry::supervisor::retry::State;
 use claude_retry::supervisor::session::{Event, PtyState, Signal, Wish};
@@ -23,7 +23,12 @@ const PASTE: &[u8] = b"\x1b[200~continue\x1b[201~";
 type Fake = World<FakeCli>;
 
 fn start_in(conversation: Option<&str>) -> Fake {
+    start_with(conversation, ResumeMode::Auto)
+}
+
+fn start_with(conversation: Option<&str>, resume: ResumeMode) -> Fake {
     let settings = Settings {
+        resume,
         base: S(4),
         cap: S(4),
         jitter: Jitter::None,
@@ -379,6 +384,44 @@ fn an_error_that_somebody_else_has_is_left_alone() {
         assert!(watches(&world), "{claim:?}");
         assert!(world.child.is_empty());
     }
+}
+
+#[test]
+fn an_error_is_left_to_the_hook_where_that_alone_is_to_resume() {
+    let mut world = start_with(Some("session"), ResumeMode::Hook);
+    world.outside.busy = true;
+    draw(&mut world);
+    world.run_for(S(1));
+    let frame = world.outside.fails(world.now().unix_ms, THROTTLE);
+    world.event(Event::ChildOutput(&frame));
+    world.run_for(S(10));
+    assert!(watches(&world) && world.claims.is_empty());
+}
+
+#[test]
+fn over_a_draft_a_hook_may_claim_first() {
+    let mut world = start_in(Some("session"));
+    world.outside.draft = "mine".into();
+    fails_after(&mut world, S(1));
+    assert!(world.claims.is_empty() && !waits(&world));
+    world.claim = Claim::Taken;
+    world.run_for(S(3));
+    assert_eq!(world.claims.len(), 1);
+    assert!(watches(&world));
+    // Nobody had it.
+    let mut world = start_in(Some("session"));
+    world.outside.draft = "mine".into();
+    fails_after(&mut world, S(1));
+    world.run_for(S(3));
+    assert!(waits(&world));
+    world.outside.draft.clear();
+    draw(&mut world);
+    world.run_for(S(6));
+    assert_eq!(world.outside.turns, ["continue"]);
+    // Where we could type we do not wait for a hook.
+    let mut world = start_in(Some("session"));
+    fails_after(&mut world, S(1));
+    assert_eq!(world.claims.len(), 1);
 }
 
 #[test]

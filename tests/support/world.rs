@@ -54,6 +54,8 @@ pub struct World<O> {
     pub answers: Vec<(HookId, Answer)>,
     /// What a claim is answered by.
     pub claim: Claim,
+    /// The errors that were asked for.
+    pub claims: Vec<String>,
     /// The pty is not asked.
     pub slow: bool,
     /// Somebody touched a key so long ago, which is known when the pty is asked.
@@ -82,6 +84,7 @@ impl<O: Outside> World<O> {
             suspended: 0,
             answers: Vec::new(),
             claim: Claim::Ours,
+            claims: Vec::new(),
             slow: false,
             touched: None,
         }
@@ -146,6 +149,7 @@ impl<O: Outside> World<O> {
                 Effect::Log(value) => self.log.push(value),
                 Effect::Suspend => self.suspended += 1,
                 Effect::Claim { uuid, .. } => {
+                    self.claims.push(uuid.clone());
                     self.event(Event::Claimed(uuid, self.claim));
                 }
             }

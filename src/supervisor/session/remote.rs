@@ -17,8 +17,9 @@ use serde_json::json;
 
 use super::left::Left;
 use super::{Effect, Outbox, PtyState, Session};
-use crate::config::TranscriptMode;
+use crate::config::{ResumeMode, TranscriptMode};
 use crate::supervisor::alone::Claim;
+use crate::supervisor::prompt::Prompt;
 use crate::supervisor::retry::State;
 use crate::supervisor::transcript::{Ending, Report};
 use crate::supervisor::typing::{APPEARS, CR_AFTER, Outcome, READ_BACK, Shown, Why};
@@ -33,6 +34,8 @@ const NOT_TYPED: &str = "the terminal was too slow";
 const LIMIT: Duration = Duration::from_secs(10);
 /// Then it is tried again after this.
 pub(super) const AGAIN: Duration = Duration::from_secs(1);
+/// A hook that is installed claims its error within this time.
+const HOOK_FIRST: Duration = Duration::from_secs(2);
 /// The transcript's time of an error may be so much before the last sight of the CLI at work.
 const BEFORE_MS: u64 = 2000;
 /// It may be so much behind it.
@@ -182,28 +185,47 @@ impl Session {
         }
     }
 
-    /// Nothing tells which error it is, so that a hook that lives in the CLI may have it: it is nobody's to claim.
-    pub(super) fn is_nameless(&self, failure: &Failure) -> bool {
-        self.remote.is_some()
-            && failure.uuid.is_none()
-            && self.settings.transcript == TranscriptMode::Auto
+    /// Why the error is nobody's to claim here, if so.
+    pub(super) fn not_to_claim(&self, failure: &Failure) -> Option<&'static str> {
+        self.remote.as_ref()?;
+        if self.settings.resume == ResumeMode::Hook {
+            // Claimed by us, it would be lost to the hook.
+            return Some("resume = hook: a hook that is installed has this error");
+        }
+        let nameless = failure.uuid.is_none() && self.settings.transcript == TranscriptMode::Auto;
+        nameless.then_some("no transcript, and a hook may have this error")
     }
 
-    /// Is the error ours? Where that is to be asked for first, it is asked for.
-    pub(super) fn is_ours(&self, failure: &Failure, out: &mut Outbox) -> bool {
+    /// Is the error ours? Where that is to be asked for first, it is asked for: not at once where we could not type now,
+    /// and a hook could resume.
+    pub(super) fn is_ours(
+        &mut self,
+        t: Duration,
+        since: Duration,
+        failure: &Failure,
+        out: &mut Outbox,
+    ) -> bool {
         let (Some(remote), Some(uuid), Some(session)) =
             (&self.remote, &failure.uuid, &failure.session_id)
         else {
             return true;
         };
-        let ours = remote.claimed.as_ref() == Some(uuid);
-        if !ours {
+        if remote.claimed.as_ref() == Some(uuid) {
+            return true;
+        }
+        let hook_first = self.view.prompt != Prompt::Free && t < since + HOOK_FIRST;
+        if hook_first {
+            self.state = State::Confirming {
+                since,
+                next_look: since + HOOK_FIRST,
+            };
+        } else {
             out.effects.push(Effect::Claim {
                 session: session.clone(),
                 uuid: uuid.clone(),
             });
         }
-        ours
+        false
     }
 
     pub(super) fn on_claimed(&mut self, t: Duration, uuid: String, claim: Claim, out: &mut Outbox) {

@@ -272,12 +272,11 @@ impl Session {
         let verdict = self.judge(report);
         self.log_verdict(&verdict, report, out);
         match verdict {
-            Verdict::Act(failure) if self.is_nameless(&failure) => {
-                let reason = "no transcript, and a hook may have this error";
+            Verdict::Act(failure) if let Some(reason) = self.not_to_claim(&failure) => {
                 self.log_keep_out(reason, report, out);
                 self.reject(out);
             }
-            Verdict::Act(failure) if !self.is_ours(&failure, out) => {}
+            Verdict::Act(failure) if !self.is_ours(t, since, &failure, out) => {}
             Verdict::Act(failure) => {
                 if failure.session_id.is_some() {
                     self.conversation.clone_from(&failure.session_id);
