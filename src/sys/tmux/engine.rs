@@ -300,7 +300,7 @@ impl Watch {
                     self.look_if_stale(pane);
                 }
             }
-            Message::SessionChanged { session, .. } => {
+            Message::SessionChanged(session) => {
                 // Its own session is gone, and tmux has put it elsewhere (`detach-on-destroy off`).
                 if let Some(client) = self.clients.get_mut(&id)
                     && client.session != session
@@ -315,11 +315,7 @@ impl Watch {
                     client.ask(SESSIONS, Question::Sessions);
                 }
             }
-            Message::WindowAdd { .. }
-            | Message::WindowClose { .. }
-            | Message::LayoutChange { .. }
-            | Message::SessionRenamed { .. }
-            | Message::SubscriptionChanged { .. } => self.list(id),
+            Message::Rearranged => self.list(id),
             _ => {}
         }
     }
