@@ -303,6 +303,32 @@ fn a_cli_that_a_script_starts_after_a_while_is_found() {
 }
 
 #[test]
+fn a_cli_that_is_stopped_hides_no_other() {
+    let stage = Stage::new();
+    let (first, second) = (stage.listen(), stage.listen());
+    let line = |socket: &std::path::Path| stage.cli_line(socket).replace("exec ", "");
+    let line = format!(
+        "set -m; {}; sleep 1.5; {}; exec cat",
+        line(&first.1),
+        line(&second.1)
+    );
+    let mut one = stage.pane_of(&["new-window", "-d", "-t", "base:"], &line, first);
+    let mut watch = stage.watch();
+    watch.joins(&one);
+    let session = one.session()["session"].as_str().map(str::to_owned);
+    let pid = i32::from_str_radix(&session.expect("an id")[..8], 16).expect("its pid");
+    let stopped = std::process::Command::new("kill")
+        .args(["-s", "STOP", &pid.to_string()])
+        .status();
+    assert!(stopped.expect("kill").success());
+    let mut two = stage::Pane::accept(&stage, one.id.clone(), &second.0);
+    watch.see(&["Left"]);
+    watch.joins(&two);
+    two.turn_fails();
+    assert_eq!(two.next(), "submitted continue");
+}
+
+#[test]
 fn an_error_older_than_the_watch_is_left_alone() {
     let stage = Stage::new();
     let (mut fresh, mut old) = (stage.pane(), stage.pane());

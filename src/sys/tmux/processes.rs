@@ -86,8 +86,8 @@ impl Processes {
         )
     }
 
-    /// The CLI at or below `root` whose controlling terminal is this one: the uppermost. One that runs under a
-    /// wrapper, `script` or `ssh` has another terminal.
+    /// The CLI at or below `root` whose controlling terminal is this one: the one in its foreground, before one that was
+    /// stopped with Ctrl+Z; of those the uppermost. One that runs under a wrapper, `script` or `ssh` has another terminal.
     pub(super) fn claude_below(&self, root: i32, terminal: &Path) -> Option<Claude> {
         let device = device_of(terminal)?;
         let depth = |pid: i32| {
@@ -98,17 +98,18 @@ impl Processes {
                 found
             })
         };
-        let mut found: Vec<(i32, i32)> = self
+        let mut found: Vec<(bool, i32, i32)> = self
             .0
             .iter()
             .filter(|(_, process)| process.terminal == device)
             .filter_map(|(&pid, process)| {
                 let depth = depth(pid)?;
-                is_claude(pid, &process.name).then_some((depth, pid))
+                let behind = process.group != process.foreground;
+                is_claude(pid, &process.name).then_some((behind, depth, pid))
             })
             .collect();
         found.sort_unstable();
-        found.into_iter().find_map(|(_, pid)| Claude::of(pid))
+        found.into_iter().find_map(|(.., pid)| Claude::of(pid))
     }
 }
 

@@ -164,28 +164,37 @@ impl Watch {
         }
     }
 
-    /// Looks for CLIs in the panes that have none so far.
+    /// Looks for CLIs in the panes that have none so far, or one that is stopped, behind another perhaps.
     pub(super) fn find(&mut self) {
         let ended = self.panes.values().filter(|pane| !pane.claude.lives());
         let ended: Vec<PaneId> = ended.map(|pane| pane.id).collect();
         for pane in ended {
             self.leave(pane);
         }
-        let idle: Vec<Listed> = self
+        let watched = |pane| self.panes.get(&pane);
+        let open: Vec<Listed> = self
             .listed
             .values()
             .filter(|(listed, owner)| {
-                owner.is_some() && !listed.dead && !self.panes.contains_key(&listed.pane)
+                let watched = watched(listed.pane);
+                let busy = watched.is_some_and(|pane: &Pane| pane.claude.is_foreground());
+                owner.is_some() && !listed.dead && !busy
             })
             .map(|(listed, _)| listed.clone())
             .collect();
-        if idle.is_empty() {
+        if open.is_empty() {
             return;
         }
         let processes = Processes::look();
-        for listed in idle {
+        for listed in open {
             let claude = processes.claude_below(listed.pid, &listed.place.terminal);
             let Some(claude) = claude else { continue };
+            if let Some(pane) = self.panes.get(&listed.pane) {
+                if pane.claude.key() == claude.key() || !claude.is_foreground() {
+                    continue;
+                }
+                self.leave(listed.pane);
+            }
             self.await_end(listed.pane, claude.pid);
             let pane = Pane::new(listed.pane, listed.place, claude);
             self.panes.insert(listed.pane, pane);
