@@ -6,6 +6,29 @@ use std::time::Duration;
 use crate::tmux::watched::{Standing, Watched, seconds};
 use crate::tmux::{PaneId, SessionId, quote};
 
+/// The steps of a long countdown: at each tmux draws the status line and the borders of all who look at it anew.
+const STEP: Duration = Duration::from_secs(10);
+/// Below this it counts by the second.
+const FINE: Duration = Duration::from_mins(1);
+
+/// What is left of a wait, in the steps in which an option tells of it: rounded up.
+fn coarse(left: Duration) -> Duration {
+    if left <= FINE {
+        return left;
+    }
+    let ms = left.as_millis().div_ceil(STEP.as_millis()) * STEP.as_millis();
+    u64::try_from(ms).map_or(left, Duration::from_millis)
+}
+
+/// What a pane's option says.
+pub(super) fn text(standing: &Standing) -> Option<String> {
+    let mut standing = standing.clone();
+    if let Standing::Waiting { left, .. } = &mut standing {
+        *left = coarse(*left);
+    }
+    standing.text()
+}
+
 /// Sets a pane's option, or unsets it.
 pub(super) fn of_pane(pane: PaneId, text: Option<&str>) -> String {
     match text {
@@ -42,7 +65,7 @@ pub(super) fn summary(panes: &[Watched]) -> Option<String> {
         parts.push(format!(
             "{} waiting, next in {}",
             waits.len(),
-            seconds(*next)
+            seconds(coarse(*next))
         ));
     }
     let others = [
@@ -99,6 +122,17 @@ mod tests {
             summary(&[waiting(61_000), waiting(11_200), held]).as_deref(),
             Some("2 waiting, next in 12s; 1 held")
         );
+        let long = [
+            waiting(61_000),
+            waiting(70_000),
+            waiting(70_001),
+            waiting(60_000),
+        ];
+        let told = long.map(|pane| text(&pane.standing).unwrap_or_default());
+        let left = told.map(|text| text.rsplit(' ').next().unwrap_or_default().to_owned());
+        assert_eq!(left, ["1:10", "1:10", "1:20", "1:00"]);
+        let next = summary(&[waiting(95_000)]);
+        assert_eq!(next.as_deref(), Some("1 waiting, next in 1:40"));
     }
 
     #[test]

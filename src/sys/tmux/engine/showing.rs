@@ -64,7 +64,7 @@ impl Watch {
 
     fn set_options(&mut self, panes: &[Watched]) {
         for watched in panes {
-            let text = watched.standing.text();
+            let text = options::text(&watched.standing);
             let Some(pane) = self.panes.get(&watched.pane) else {
                 continue;
             };
