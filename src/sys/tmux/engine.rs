@@ -432,16 +432,19 @@ impl Watch {
                 None => self.unset.push(command),
             }
         }
+        let _ = tokio::time::timeout(LAST_WORDS, self.unset()).await;
+        let _ = tokio::time::timeout(LAST_WORDS, self.last_words()).await;
+        self.clients.clear();
+    }
+
+    /// Unsets what no client could.
+    async fn unset(&mut self) {
         for command in std::mem::take(&mut self.unset) {
             let words = command.split(' ').map(|word| word.trim_matches('\''));
             let words: Vec<&str> = words.collect();
             // The pane may be gone.
-            if let Err(WatchError::Own(_)) = self.server.run(&words).await {
-                break;
-            }
+            let _ = self.server.run(&words).await;
         }
-        let _ = tokio::time::timeout(LAST_WORDS, self.last_words()).await;
-        self.clients.clear();
     }
 
     /// Until what is half typed is taken back, where it can be.
