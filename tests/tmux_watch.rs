@@ -562,7 +562,7 @@ fn whoever_attaches_alone_does_not_end_it() {
     pane.turn_fails();
     watch.see(&["Changed", "Waiting"]);
     let before = stage.control_client();
-    let _client = stage.client_by(&["attach-session", "-d", "-t", "base"]);
+    let _client = stage.client_by(&["attach-session", "-d", "-t", "base"], (25, 80));
     until("the watch to be back", || match stage.control_client() {
         now if now.is_empty() || now == before => Err(now),
         _ => Ok(()),
@@ -655,10 +655,22 @@ fn sizes_and_the_environment_are_not_ours_to_change() {
             stage.tmux(&["show-options", "-g"]),
         ]
     };
+    // A terminal that is larger than a client without one: whoever counted ours would make the windows smaller.
+    stage.tmux(&["set-option", "-g", "window-size", "smallest"]);
+    let _client = stage.client_by(&["attach-session", "-t", "base"], (41, 132));
+    stage.tmux(&["select-window", "-t", &pane.id]);
+    until("the terminal's size", || match &all()[0] {
+        sizes if sizes.lines().all(|line| line.ends_with(" 132x40")) => Ok(()),
+        sizes => Err(sizes.clone()),
+    });
     let before = all();
     let mut watch = stage.watch();
     watch.joins(&pane);
     assert_eq!(all(), before);
+    // Another window has tmux reckon anew.
+    stage.tmux(&["select-window", "-t", "base:0"]);
+    stage.tmux(&["select-window", "-t", &pane.id]);
+    assert_eq!(all()[0], before[0]);
     watch.wish("quit");
     assert_eq!(watch.end().0, 0);
     assert_eq!(all(), before);

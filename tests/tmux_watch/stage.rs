@@ -231,7 +231,7 @@ impl Stage {
 
     /// A terminal that shows a session.
     pub(crate) fn client(&self, session: &str) -> Client {
-        self.client_by(&["attach-session", "-t", session])
+        self.client_by(&["attach-session", "-t", session], (25, 80))
     }
 
     /// The pid of the watch's client, where it has one.
@@ -241,11 +241,11 @@ impl Stage {
         pids.trim().to_owned()
     }
 
-    /// The same by this command of tmux's.
-    pub(crate) fn client_by(&self, args: &[&str]) -> Client {
+    /// A terminal of this size that shows what this command of tmux's attaches to.
+    pub(crate) fn client_by(&self, args: &[&str], (rows, cols): (u16, u16)) -> Client {
         let size = portable_pty::PtySize {
-            rows: 25,
-            cols: 80,
+            rows,
+            cols,
             pixel_width: 0,
             pixel_height: 0,
         };
