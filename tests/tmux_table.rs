@@ -165,6 +165,7 @@ fn a_stop_and_what_was_drawn_meanwhile_leave_the_table_whole() {
     seen.expect("it shows");
     window.press(b"q");
     sees(&mut window, "ended with 0");
+    assert_eq!(text(&window).trim_end(), "begin\njobs\nended with 0");
 }
 
 #[test]
