@@ -916,6 +916,54 @@ fn what_came_between_the_look_and_the_paste_keeps_it_out() {
 }
 
 #[test]
+fn a_paste_that_would_come_late_is_none() {
+    let stage = Stage::new();
+    let mut pane = stage.pane();
+    let slow = [("CLAUDE_RETRY_BASE", "1m"), ("CLAUDE_RETRY_CAP", "1m")];
+    let mut watch = stage.watch_with(&["-t", "base"], &slow);
+    watch.joins(&pane);
+    pane.turn_fails();
+    watch.see(&["Changed", "Waiting"]);
+    let hook = format!("run-shell '{}'", stage.hold());
+    stage.tmux(&["set-hook", "-g", "after-capture-pane", &hook]);
+    watch.wish(&format!("now {}", pane.id));
+    stage.holds();
+    stage.tmux(&["set-hook", "-gu", "after-capture-pane"]);
+    // Longer than any look is fresh; nothing changes meanwhile.
+    stage.tmux(&["run-shell", "sleep 3"]);
+    stage.release();
+    watch.see(&["Changed", "HoldingOff", "too slow"]);
+    assert_eq!(pane.keys(), r#""""#);
+    assert_eq!(pane.next(), "submitted continue");
+}
+
+#[test]
+fn a_key_between_the_paste_and_the_enter_has_the_message_taken_back() {
+    let stage = Stage::new();
+    let mut pane = stage.pane();
+    let mut watch = stage.watch();
+    watch.joins(&pane);
+    stage.tmux(&["select-window", "-t", &pane.id]);
+    let mut client = stage.client("base");
+    // The message stands there 300 ms after the paste, and the key comes before that.
+    pane.tell("lag 300");
+    pane.turn_fails();
+    until("the paste", || {
+        let typing = stage.log().iter().any(|line| line["event"] == "typing");
+        typing.then_some(()).ok_or(String::new())
+    });
+    client.press(b"\x1b[A");
+    watch.see(&["Changed", "HoldingOff", "you are typing"]);
+    until("the message to be taken back", || match pane.keys() {
+        keys if keys.ends_with(r#"\u{5}\u{15}""#) => Ok(()),
+        keys => Err(keys),
+    });
+    assert!(!pane.keys().contains(r"\r"));
+    // And tried again.
+    assert_eq!(pane.next(), "submitted continue");
+}
+
+#[test]
 fn the_end_right_behind_a_paste_takes_it_back() {
     let stage = Stage::new();
     let mut pane = stage.pane();

@@ -119,7 +119,7 @@ impl Fields {
 }
 
 /// The condition that it is no later than this second since 1970, by the server's clock.
-pub(super) fn in_time(second: u64) -> String {
+fn in_time(second: u64) -> String {
     format!("#{{e|<=:#{{T;l:%s}},{second}}}")
 }
 

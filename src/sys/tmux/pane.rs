@@ -314,7 +314,9 @@ impl Pane {
             )
         });
         let wait = open.and_then(State::wait);
-        if let Some(uuid) = wait.and_then(|wait| wait.failure.uuid.clone()) {
+        if let Some(uuid) = wait.and_then(|wait| wait.failure.uuid.clone())
+            && self.claude.lives()
+        {
             shared.claims.insert((self.claude.key(), uuid));
         }
     }
