@@ -106,7 +106,8 @@ impl Fields {
     /// The condition, in tmux's words, under which the look is still true when a command runs: the server checks it
     /// itself, so that one that was stuck types nothing late. `asked_ms`: when the look was asked for.
     pub(super) fn still(&self, asked_ms: u64) -> String {
-        let until = asked_ms.saturating_add(millis(FRESH)) / 1000 + 1;
+        // To the end of that second.
+        let until = asked_ms.saturating_add(millis(FRESH)) / 1000;
         let same = format!(
             "#{{==:#{{pane_dead}} #{{pane_pid}} #{{cursor_x}} #{{cursor_y}} #{{alternate_on}},0 {} {} {} {}}}",
             self.pid,
@@ -325,7 +326,7 @@ mod tests {
         assert_eq!(
             fields.still(10_400),
             "#{&&:#{==:#{pane_dead} #{pane_pid} #{cursor_x} #{cursor_y} #{alternate_on},0 17 3 20 1},\
-             #{e|<=:#{T;l:%s},12}}"
+             #{e|<=:#{T;l:%s},11}}"
         );
         let look = look(LINE, &[]);
         assert!(look.is_fresh(11_000) && !look.is_fresh(11_500));
