@@ -50,10 +50,17 @@ impl Server {
 
     /// Sends the watch a signal: it is the parent of its client.
     fn signal(&self, name: &str) {
-        let mut command = self.tmux();
-        command.args(["list-clients", "-F", "#{client_pid}"]);
-        let clients = command.output().expect("tmux");
-        let client = String::from_utf8(clients.stdout).expect("UTF-8");
+        let client = loop {
+            let mut command = self.tmux();
+            command.args(["list-clients", "-F", "#{client_pid}"]);
+            let clients = command.output().expect("tmux");
+            let client = String::from_utf8(clients.stdout).expect("UTF-8");
+            if client.lines().count() == 1 {
+                break client;
+            }
+            // It draws before its client is there.
+            std::thread::yield_now();
+        };
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", client.trim()));
         let stat = stat.expect("its client");
         let (_, fields) = stat.rsplit_once(") ").expect("its fields");
