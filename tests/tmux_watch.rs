@@ -791,16 +791,16 @@ fn a_pane_that_is_moved_to_another_session_keeps_its_wait() {
     let session = stage.ask(&pane.id, "#{session_id}");
     let hook = format!(
         "if-shell -F '#{{==:#{{hook_flag_t}},{session}}}' \"run-shell '{}'\"",
-        stage.hold()
+        stage.hold("listing")
     );
     stage.tmux(&["set-hook", "-g", "after-list-panes", &hook]);
     stage.tmux(&["new-window", "-d", "-t", "base:", "exec cat"]);
-    stage.holds();
+    stage.holds("listing");
     stage.tmux(&["set-hook", "-gu", "after-list-panes"]);
     stage.tmux(&["move-window", "-d", "-s", &pane.id, "-t", "other:"]);
     let second = stage.pane_by(&["new-window", "-d", "-t", "other:"]);
     watch.joins(&second);
-    stage.release();
+    stage.release("listing");
     watch.see(&["show", &format!("{} other:", pane.id), "Waiting"]);
     // And by chance.
     for to in ["base:", "other:"].into_iter().cycle().take(6) {
@@ -897,16 +897,16 @@ fn what_came_between_the_look_and_the_paste_keeps_it_out() {
     pane.turn_fails();
     watch.see(&["Changed", "Waiting"]);
     // The look ends with a capture-pane: whoever asked for it is held up behind that, and nobody else is.
-    let hook = format!("run-shell '{}'", stage.hold());
+    let hook = format!("run-shell '{}'", stage.hold("look"));
     stage.tmux(&["set-hook", "-g", "after-capture-pane", &hook]);
     watch.wish(&format!("now {}", pane.id));
-    stage.holds();
+    stage.holds("look");
     stage.tmux(&["set-hook", "-gu", "after-capture-pane"]);
     pane.send_keys(&["-l", "mine"]);
     until("the draft", || {
         pane.shows("mine").then_some(()).ok_or(String::new())
     });
-    stage.release();
+    stage.release("look");
     watch.see(&["Changed", "HoldingOff"]);
     assert_eq!(pane.keys(), r#""mine""#);
     until("no buffer", || match stage.buffers() {
@@ -924,14 +924,14 @@ fn a_paste_that_would_come_late_is_none() {
     watch.joins(&pane);
     pane.turn_fails();
     watch.see(&["Changed", "Waiting"]);
-    let hook = format!("run-shell '{}'", stage.hold());
+    let hook = format!("run-shell '{}'", stage.hold("look"));
     stage.tmux(&["set-hook", "-g", "after-capture-pane", &hook]);
     watch.wish(&format!("now {}", pane.id));
-    stage.holds();
+    stage.holds("look");
     stage.tmux(&["set-hook", "-gu", "after-capture-pane"]);
     // Longer than any look is fresh; nothing changes meanwhile.
     stage.tmux(&["run-shell", "sleep 3"]);
-    stage.release();
+    stage.release("look");
     watch.see(&["Changed", "HoldingOff", "too slow"]);
     assert_eq!(pane.keys(), r#""""#);
     assert_eq!(pane.next(), "submitted continue");
@@ -961,6 +961,37 @@ fn a_key_between_the_paste_and_the_enter_has_the_message_taken_back() {
     assert!(!pane.keys().contains(r"\r"));
     // And tried again.
     assert_eq!(pane.next(), "submitted continue");
+}
+
+#[test]
+fn a_look_that_nobody_can_be_asked_for_is_taken_again() {
+    let stage = Stage::new();
+    let mut pane = stage.pane();
+    let slow = [("CLAUDE_RETRY_BASE", "1m"), ("CLAUDE_RETRY_CAP", "1m")];
+    let mut watch = stage.watch_with(&["-t", "base"], &slow);
+    watch.joins(&pane);
+    pane.turn_fails();
+    watch.see(&["Changed", "Waiting"]);
+    let hold = |command: &str, name: &str| {
+        let hook = format!("run-shell '{}'", stage.hold(name));
+        stage.tmux(&["set-hook", "-g", command, &hook]);
+    };
+    // While what is to be typed is loaded the client goes, and the next one has not heard yet where the panes are.
+    hold("after-load-buffer", "load");
+    watch.wish(&format!("now {}", pane.id));
+    stage.holds("load");
+    hold("after-refresh-client", "attach");
+    stage.tmux(&["detach-client", "-s", "base"]);
+    stage.holds("attach");
+    for command in ["after-load-buffer", "after-refresh-client"] {
+        stage.tmux(&["set-hook", "-gu", command]);
+    }
+    stage.release("load");
+    watch.see(&["Changed", "HoldingOff", "too slow"]);
+    stage.release("attach");
+    assert_eq!(pane.next(), "submitted continue");
+    watch.see(&["Resumed"]);
+    assert_eq!(stage.buffers(), "");
 }
 
 #[test]

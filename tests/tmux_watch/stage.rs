@@ -285,25 +285,25 @@ impl Stage {
     }
 
     /// For `run-shell` in a hook: whoever ran what the hook is of is held up until [`Stage::release`], and nobody else.
-    pub(crate) fn hold(&self) -> String {
-        let file = self.held();
+    pub(crate) fn hold(&self, name: &str) -> String {
+        let file = self.held(name);
         let file = file.display();
         format!("touch {file}; while [ -e {file} ]; do sleep 0.01; done")
     }
 
-    fn held(&self) -> PathBuf {
-        self.path().join("held")
+    fn held(&self, name: &str) -> PathBuf {
+        self.path().join(format!("held-{name}"))
     }
 
     /// Waits until somebody is held up.
-    pub(crate) fn holds(&self) {
+    pub(crate) fn holds(&self, name: &str) {
         until("somebody to be held up", || {
-            self.held().exists().then_some(()).ok_or(String::new())
+            self.held(name).exists().then_some(()).ok_or(String::new())
         });
     }
 
-    pub(crate) fn release(&self) {
-        std::fs::remove_file(self.held()).expect("somebody is held up");
+    pub(crate) fn release(&self, name: &str) {
+        std::fs::remove_file(self.held(name)).expect("somebody is held up");
     }
 
     /// The options of ours that are set, on the server, on all sessions and on all panes.
