@@ -287,6 +287,25 @@ fn a_key_behind_the_look_leaves_the_message_to_the_user() {
 }
 
 #[test]
+fn a_dialog_in_front_of_the_message_does_not_make_it_the_users() {
+    let mut world = pasted();
+    world.run_for(MS(50));
+    world.slow = true;
+    world.event(Event::Touched(MS(0)));
+    world.run_for(MS(300));
+    world.event(Event::Pty(world.outside.pty));
+    world.outside.face = fake::Face::Dialog;
+    draw(&mut world);
+    world.event(Event::Pty(world.outside.pty));
+    assert_eq!(world.child, PASTE);
+    world.slow = false;
+    world.outside.face = fake::Face::Prompt;
+    draw(&mut world);
+    world.run_for(S(2));
+    assert_eq!(world.child, [PASTE, b"\x05\x15"].concat());
+}
+
+#[test]
 fn what_did_not_get_there_is_tried_again_and_counts_for_nothing() {
     let mut world = throttled();
     world.outside.deaf = true;
@@ -408,6 +427,14 @@ fn over_a_draft_a_hook_may_claim_first() {
     world.run_for(S(3));
     assert_eq!(world.claims.len(), 1);
     assert!(watches(&world));
+    // It is taken as soon as we could type.
+    let mut world = start_in(Some("session"));
+    world.outside.draft = "mine".into();
+    fails_after(&mut world, S(1));
+    world.outside.draft.clear();
+    draw(&mut world);
+    world.run_for(MS(500));
+    assert!(waits(&world));
     // Nobody had it.
     let mut world = start_in(Some("session"));
     world.outside.draft = "mine".into();

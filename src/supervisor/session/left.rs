@@ -1,9 +1,9 @@
 //! A message of ours that is to be taken out of the prompt again, in a session beside its user's terminal.
 //!
 //! Whoever has typed the same words must not lose them. So it is taken out only where it stands whole and alone, by a
-//! fresh look that the caller is asked for ([`Effect::ProbePty`]), and only where it is ours by all that is known: it
-//! stood there from soon after the paste on, at every look; or it has turned up later, nobody has touched a key since
-//! the paste, and no other text was seen. Else it is left alone for good: better a word too much than a draft lost.
+//! fresh look that the caller is asked for ([`Effect::ProbePty`]), and only where it is ours by all that is known: no look
+//! has found other text, and it stood there from soon after the paste on, or nobody has touched a key since then. Else it
+//! is left alone for good: better a word too much than a draft lost.
 
 use std::time::Duration;
 
@@ -78,9 +78,10 @@ impl Session {
 
     /// Is it there still, and ours?
     fn judge_left(&mut self, t: Duration) {
-        let (shown, draft) = (
-            self.view.shown,
-            matches!(self.view.prompt, Prompt::Draft(_)),
+        let shown = self.view.shown;
+        let draft = matches!(
+            self.view.prompt,
+            Prompt::Draft(_) | Prompt::Shell | Prompt::Menu
         );
         let last_key = self.last_key;
         let Some(left) = self.left() else {
@@ -94,11 +95,8 @@ impl Session {
             }
             // Taken out, by whomever; or it has not turned up yet.
             Shown::Empty => left.stands,
-            // Somebody's draft, or what is in front of the prompt.
-            Shown::Other => {
-                left.ours = false;
-                draft
-            }
+            // Somebody's draft; else a dialog is in front of the prompt, or half a frame.
+            Shown::Other => draft,
         };
         let late = t >= left.until && !left.asked;
         if gone || late || touched && !left.ours {

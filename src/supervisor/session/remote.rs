@@ -16,6 +16,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::left::Left;
+use super::watch::LOOK_AGAIN;
 use super::{Effect, Outbox, PtyState, Session};
 use crate::config::{ResumeMode, TranscriptMode};
 use crate::supervisor::alone::Claim;
@@ -217,7 +218,7 @@ impl Session {
         if hook_first {
             self.state = State::Confirming {
                 since,
-                next_look: since + HOOK_FIRST,
+                next_look: t + LOOK_AGAIN,
             };
         } else {
             out.effects.push(Effect::Claim {

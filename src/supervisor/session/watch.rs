@@ -24,7 +24,7 @@ const QUICK_AT_LATEST: Duration = Duration::from_millis(80);
 /// An update (DEC 2026) or a sequence that stays open for longer is looked at all the same.
 const OPEN_AT_MOST: Duration = Duration::from_secs(1);
 /// Between two looks at the transcript.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
+pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// The same while something is at work over a turn that has failed.
 const LOOK_AT_WORK: Duration = Duration::from_secs(1);
 /// How often the end of one turn is asked for, and whether an Enter in a wait began one.
