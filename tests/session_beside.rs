@@ -7,7 +7,7 @@ mod world;
 
 use std::time::Duration;
 
-use claude_retry::config::{BarMode, Jitter, Settings};
+use claude_retry::config::{BarMode, Jitter, ResumeMode, Settings};
 use claude_retry::supervisor::alone::Claim;
 use claude_retry::supervisor::retry::State;
 use claude_retry::supervisor::session::{Event, PtyState, Signal, Wish};
@@ -23,7 +23,12 @@ const PASTE: &[u8] = b"\x1b[200~continue\x1b[201~";
 type Fake = World<FakeCli>;
 
 fn start_in(conversation: Option<&str>) -> Fake {
+    start_with(conversation, ResumeMode::Auto)
+}
+
+fn start_with(conversation: Option<&str>, resume: ResumeMode) -> Fake {
     let settings = Settings {
+        resume,
         base: S(4),
         cap: S(4),
         jitter: Jitter::None,
@@ -155,7 +160,14 @@ fn a_program_in_the_foreground_gets_no_enter() {
         foreground: false,
     };
     world.run_for(MS(500));
-    assert_eq!(world.child, [PASTE, b"\x05\x15"].concat());
+    assert_eq!(world.child, PASTE);
+    assert!(!matches!(world.session.state(), State::Typing { .. }));
+    // Nor is it taken back by keys that the program would get.
+    world.run_for(S(5));
+    assert_eq!(world.child, PASTE);
+    world.outside.pty.foreground = true;
+    world.run_for(S(2));
+    assert!(world.child.starts_with(&[PASTE, b"\x05\x15"].concat()));
 }
 
 #[test]
@@ -168,6 +180,129 @@ fn the_end_takes_back_what_is_half_typed() {
     draw(&mut world);
     world.event(Event::Signal(Signal::Term));
     assert_eq!(world.child, PASTE, "the user's, in part");
+}
+
+#[test]
+fn the_end_waits_for_what_is_not_drawn_yet() {
+    for (late, gone) in [(MS(100), true), (MS(400), false)] {
+        let mut world = throttled();
+        world.outside.deaf = true;
+        while !matches!(world.session.state(), State::Typing { .. }) {
+            world.run_for(MS(10));
+        }
+        world.event(Event::Signal(Signal::Term));
+        assert!(world.session.has_left_over());
+        world.run_for(late);
+        world.outside.deaf = false;
+        world.outside.draft = "continue".into();
+        draw(&mut world);
+        world.run_for(S(1));
+        let erased = world.child.ends_with(b"\x05\x15");
+        assert_eq!(erased, gone, "{late:?}");
+        assert!(!world.session.has_left_over());
+        world.run_for(S(60));
+        assert_eq!(world.outside.turns, Vec::<String>::new());
+    }
+}
+
+/// The paste never arrives, and the typing is given up.
+fn lost() -> Fake {
+    let mut world = throttled();
+    world.outside.deaf = true;
+    while !matches!(world.session.state(), State::Typing { .. }) {
+        world.run_for(MS(10));
+    }
+    while matches!(world.session.state(), State::Typing { .. }) {
+        world.run_for(MS(10));
+    }
+    world.outside.deaf = false;
+    world
+}
+
+fn erased(world: &Fake) -> bool {
+    world.child.windows(2).any(|keys| keys == b"\x05\x15")
+}
+
+#[test]
+fn the_same_word_of_the_users_is_not_erased() {
+    // Typed by hand: the pane was touched.
+    let mut world = lost();
+    world.touched = Some(MS(500));
+    world.outside.draft = "continue".into();
+    draw(&mut world);
+    world.run_for(S(1));
+    assert!(!erased(&world));
+    assert!(!world.session.has_left_over());
+    // Nobody tells of a key, but it was seen to grow.
+    let mut world = lost();
+    for draft in ["cont", "continue"] {
+        world.outside.draft = draft.into();
+        draw(&mut world);
+        world.run_for(MS(500));
+    }
+    assert!(!erased(&world));
+    // What was not touched is ours.
+    let mut world = lost();
+    world.outside.draft = "continue".into();
+    draw(&mut world);
+    world.run_for(S(1));
+    assert!(erased(&world));
+}
+
+#[test]
+fn what_the_user_made_of_the_message_is_the_users() {
+    let mut world = pasted();
+    world.outside.draft.push('x');
+    draw(&mut world);
+    world.run_for(S(12));
+    assert!(!matches!(world.session.state(), State::Typing { .. }));
+    // Taken off again, by keys that nobody told of.
+    world.outside.draft = "continue".into();
+    draw(&mut world);
+    world.run_for(S(5));
+    assert!(!erased(&world));
+    assert_eq!(world.outside.draft, "continue");
+}
+
+#[test]
+fn a_key_behind_the_look_leaves_the_message_to_the_user() {
+    let mut world = pasted();
+    world.slow = true;
+    world.event(Event::Touched(MS(0)));
+    world.run_for(MS(300));
+    // The look before the Enter, and the one before the take-back, are not answered: meanwhile a key came.
+    world.event(Event::Pty(PtyState {
+        raw: true,
+        foreground: true,
+    }));
+    world.outside.draft.push('x');
+    draw(&mut world);
+    world.event(Event::Pty(PtyState {
+        raw: true,
+        foreground: true,
+    }));
+    world.run_for(S(5));
+    assert_eq!(world.child, PASTE);
+    assert_eq!(world.outside.draft, "continuex");
+}
+
+#[test]
+fn a_dialog_in_front_of_the_message_does_not_make_it_the_users() {
+    let mut world = pasted();
+    world.run_for(MS(50));
+    world.slow = true;
+    world.event(Event::Touched(MS(0)));
+    world.run_for(MS(300));
+    world.event(Event::Pty(world.outside.pty));
+    world.outside.face = fake::Face::Dialog;
+    draw(&mut world);
+    world.event(Event::Pty(world.outside.pty));
+    assert_eq!(world.child, PASTE);
+    world.slow = false;
+    world.outside.face = fake::Face::Prompt;
+    draw(&mut world);
+    world.run_for(S(2));
+    assert_eq!(world.child, [PASTE, b"\x05\x15"].concat());
 }
 
 #[test]
@@ -236,7 +371,11 @@ fn a_slow_look_before_the_enter_is_taken_again_and_at_last_the_message_back() {
     let mut world = pasted();
     world.slow = true;
     world.run_for(S(15));
-    assert_eq!(world.child, [PASTE, b"\x05\x15"].concat());
+    assert_eq!(world.child, PASTE, "nothing is typed without a look");
+    world.slow = false;
+    world.event(Event::NotTyped);
+    world.run_for(S(2));
+    assert!(world.child.starts_with(&[PASTE, b"\x05\x15"].concat()));
 }
 
 #[test]
@@ -264,6 +403,52 @@ fn an_error_that_somebody_else_has_is_left_alone() {
         assert!(watches(&world), "{claim:?}");
         assert!(world.child.is_empty());
     }
+}
+
+#[test]
+fn an_error_is_left_to_the_hook_where_that_alone_is_to_resume() {
+    let mut world = start_with(Some("session"), ResumeMode::Hook);
+    world.outside.busy = true;
+    draw(&mut world);
+    world.run_for(S(1));
+    let frame = world.outside.fails(world.now().unix_ms, THROTTLE);
+    world.event(Event::ChildOutput(&frame));
+    world.run_for(S(10));
+    assert!(watches(&world) && world.claims.is_empty());
+}
+
+#[test]
+fn over_a_draft_a_hook_may_claim_first() {
+    let mut world = start_in(Some("session"));
+    world.outside.draft = "mine".into();
+    fails_after(&mut world, S(1));
+    assert!(world.claims.is_empty() && !waits(&world));
+    world.claim = Claim::Taken;
+    world.run_for(S(3));
+    assert_eq!(world.claims.len(), 1);
+    assert!(watches(&world));
+    // It is taken as soon as we could type.
+    let mut world = start_in(Some("session"));
+    world.outside.draft = "mine".into();
+    fails_after(&mut world, S(1));
+    world.outside.draft.clear();
+    draw(&mut world);
+    world.run_for(MS(500));
+    assert!(waits(&world));
+    // Nobody had it.
+    let mut world = start_in(Some("session"));
+    world.outside.draft = "mine".into();
+    fails_after(&mut world, S(1));
+    world.run_for(S(3));
+    assert!(waits(&world));
+    world.outside.draft.clear();
+    draw(&mut world);
+    world.run_for(S(6));
+    assert_eq!(world.outside.turns, ["continue"]);
+    // Where we could type we do not wait for a hook.
+    let mut world = start_in(Some("session"));
+    fails_after(&mut world, S(1));
+    assert_eq!(world.claims.len(), 1);
 }
 
 #[test]

@@ -48,6 +48,27 @@ impl Server {
         command
     }
 
+    /// Sends the watch a signal: it is the parent of its client.
+    fn signal(&self, name: &str) {
+        let client = loop {
+            let mut command = self.tmux();
+            command.args(["list-clients", "-F", "#{client_pid}"]);
+            let clients = command.output().expect("tmux");
+            let client = String::from_utf8(clients.stdout).expect("UTF-8");
+            if client.lines().count() == 1 {
+                break client;
+            }
+            // It draws before its client is there.
+            std::thread::yield_now();
+        };
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", client.trim()));
+        let stat = stat.expect("its client");
+        let (_, fields) = stat.rsplit_once(") ").expect("its fields");
+        let parent = fields.split(' ').nth(1).expect("its parent");
+        let sent = Command::new("kill").args(["-s", name, parent]).status();
+        assert!(sent.expect("kill").success());
+    }
+
     /// A shell's terminal, in which the watch is run; the shell says how it ended, and how the terminal is set.
     fn watch(&self, size: (u16, u16), environment: &[(&str, &str)]) -> Window {
         let mut command = CommandBuilder::new("sh");
@@ -121,6 +142,37 @@ fn a_key_ends_the_table_and_leaves_no_trace() {
         window.press(key.as_bytes());
         is_as_before(&mut window, code);
     }
+}
+
+#[test]
+fn a_signal_ends_the_table_and_leaves_no_trace() {
+    let server = Server::start();
+    for (signal, code) in [("TERM", "ended with 143"), ("HUP", "ended with 129")] {
+        let mut window = server.watch((10, 80), &[]);
+        sees(&mut window, "q quit");
+        server.signal(signal);
+        is_as_before(&mut window, code);
+    }
+}
+
+#[test]
+fn a_stop_and_what_was_drawn_meanwhile_leave_the_table_whole() {
+    let server = Server::start();
+    let mut window = server.watch((10, 80), &[]);
+    sees(&mut window, "q quit");
+    server.signal("STOP");
+    // As a shell would have it, and write over it.
+    window.emulator.feed(b"\x1b[?1049l\x1b[?25hjobs\r\n");
+    server.signal("CONT");
+    let seen = window.until("the table", |window| {
+        let shown = text(window);
+        let whole = shown.contains("q quit") && !shown.contains("jobs");
+        whole.then_some(()).ok_or(shown)
+    });
+    seen.expect("it shows");
+    window.press(b"q");
+    sees(&mut window, "ended with 0");
+    assert_eq!(text(&window).trim_end(), "begin\njobs\nended with 0");
 }
 
 #[test]

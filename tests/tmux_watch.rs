@@ -6,6 +6,12 @@
 
 #[path = "tmux_watch/cli.rs"]
 mod cli;
+#[path = "tmux_watch/ends.rs"]
+mod ends;
+#[path = "tmux_watch/late.rs"]
+mod late;
+#[path = "tmux_watch/places.rs"]
+mod places;
 #[path = "tmux_watch/stage.rs"]
 mod stage;
 #[path = "tmux_watch/watcher.rs"]
@@ -208,71 +214,6 @@ fn a_wait_is_cancelled_by_wish() {
 }
 
 #[test]
-fn a_cli_under_the_wrapper_or_another_terminal_is_left_alone() {
-    let stage = Stage::new();
-    let listener = stage.listen();
-    let line = stage.cli_line(&listener.1);
-    let wrapper = env!("CARGO_BIN_EXE_claude-retry");
-    let program = stage.path().join("claude");
-    let inside = line.replace(
-        &format!(" {} ", program.display()),
-        &format!(" CLAUDE_RETRY_PROGRAM={} {wrapper} ", program.display()),
-    );
-    let _one = stage.pane_of(&["new-window", "-d", "-t", "base:"], &inside, listener);
-    // With a terminal between, of which nothing else tells.
-    let listener = stage.listen();
-    let line = stage.cli_line(&listener.1);
-    let recorded = format!("exec script -qec '{line}' /dev/null");
-    let _other = stage.pane_of(&["new-window", "-d", "-t", "base:"], &recorded, listener);
-    let mut plain = stage.pane();
-    let mut watch = stage.watch();
-    // All panes are looked at at once.
-    watch.joins(&plain);
-    plain.turn_fails();
-    assert_eq!(plain.next(), "submitted continue");
-    watch.see(&["Resumed"]);
-    let joined = watch.seen().iter().filter(|line| line.contains("Joined"));
-    assert_eq!(joined.count(), 1);
-}
-
-#[test]
-fn a_new_pane_joins_and_one_whose_cli_ends_leaves_and_joins_again() {
-    let stage = Stage::new();
-    let mut watch = stage.watch();
-    watch.see(&["show"]);
-    let listener = stage.listen();
-    // A shell that is there before and behind it.
-    let line = format!(
-        "{}; exec cat",
-        stage.cli_line(&listener.1).replace("exec ", "")
-    );
-    let mut pane = stage.pane_of(&["new-window", "-d", "-t", "base:"], &line, listener);
-    watch.joins(&pane);
-    pane.turn_fails();
-    assert_eq!(pane.next(), "submitted continue");
-    watch.see(&["Resumed"]);
-    pane.tell("say well");
-    pane.exit();
-    watch.see(&[&pane.id, "Left"]);
-    let listener = stage.listen();
-    let again = stage.cli_line(&listener.1);
-    stage.tmux(&[
-        "respawn-pane",
-        "-k",
-        "-t",
-        &pane.id,
-        "--",
-        "sh",
-        "-c",
-        &again,
-    ]);
-    let mut pane = stage::Pane::accept(&stage, pane.id.clone(), &listener.0);
-    watch.joins(&pane);
-    pane.turn_fails();
-    assert_eq!(pane.next(), "submitted continue");
-}
-
-#[test]
 fn an_error_older_than_the_watch_is_left_alone() {
     let stage = Stage::new();
     let (mut fresh, mut old) = (stage.pane(), stage.pane());
@@ -341,52 +282,6 @@ fn of_two_watches_one_acts() {
 }
 
 #[test]
-fn whoever_types_in_the_pane_holds_it_off() {
-    let stage = Stage::new();
-    let mut pane = stage.pane();
-    let mut watch = stage.watch();
-    watch.joins(&pane);
-    stage.tmux(&["select-window", "-t", &pane.id]);
-    let mut client = stage.client("base");
-    pane.tell("turn hello");
-    // A key that shows nowhere.
-    client.press(b"\x1b[A");
-    until("the key", || match pane.keys() {
-        keys if keys.contains("[A") || keys.contains("OA") => Ok(()),
-        keys => Err(keys),
-    });
-    pane.tell("fail");
-    watch.see(&["Changed", "HoldingOff", "you are typing"]);
-    let keys = pane.keys();
-    assert!(!keys.contains("continue"), "{keys}");
-    assert_eq!(pane.next(), "submitted continue");
-}
-
-#[test]
-fn whoever_types_in_another_pane_holds_nothing_off() {
-    let stage = Stage::new();
-    let mut pane = stage.pane();
-    let mut beside = stage.pane_by(&["split-window", "-t", &pane.id]);
-    let mut watch = stage.watch();
-    watch.joins(&pane);
-    stage.tmux(&["select-window", "-t", &pane.id]);
-    let mut client = stage.client("base");
-    pane.tell("turn hello");
-    client.press(b"x");
-    until("the key", || match beside.keys() {
-        keys if keys.contains('x') => Ok(()),
-        keys => Err(keys),
-    });
-    pane.tell("fail");
-    assert_eq!(pane.next(), "submitted continue");
-    let held = watch
-        .seen()
-        .iter()
-        .any(|line| line.contains("you are typing"));
-    assert!(!held);
-}
-
-#[test]
 fn the_options_say_what_happens_and_are_unset_behind_it() {
     let stage = Stage::new();
     let mut pane = stage.pane();
@@ -410,217 +305,32 @@ fn the_options_say_what_happens_and_are_unset_behind_it() {
 }
 
 #[test]
-fn every_way_out_leaves_nothing_behind() {
-    for (way, code) in [
-        ("quit", 0),
-        ("interrupt", 130),
-        ("TERM", 143),
-        ("INT", 130),
-        ("HUP", 129),
-    ] {
-        let stage = Stage::new();
-        let mut pane = stage.pane();
-        let slow = [("CLAUDE_RETRY_BASE", "1m"), ("CLAUDE_RETRY_CAP", "1m")];
-        let mut watch = stage.watch_with(&["-t", "base"], &slow);
-        watch.joins(&pane);
-        pane.turn_fails();
-        watch.see(&["Changed", "Waiting"]);
-        until("the option", || match stage.options() {
-            options if options.contains("retry 1/6") => Ok(()),
-            options => Err(options),
-        });
-        match way {
-            "quit" | "interrupt" => watch.wish(way),
-            signal => watch.signal(signal),
-        }
-        assert_eq!(watch.end(), (code, String::new()), "{way}");
-        assert_eq!(stage.options(), "", "{way}");
-        assert_eq!(stage.tmux(&["list-clients"]), "", "{way}");
-        assert_eq!(pane.keys(), r#""""#, "{way}");
-    }
-}
-
-#[test]
-fn whoever_detaches_it_ends_it() {
+fn each_of_two_watches_has_a_summary_of_its_own() {
     let stage = Stage::new();
     let mut pane = stage.pane();
+    let mut other = stage.pane_by(&["new-session", "-d", "-s", "other", "-x", "80", "-y", "24"]);
     let slow = [("CLAUDE_RETRY_BASE", "1m"), ("CLAUDE_RETRY_CAP", "1m")];
-    let mut watch = stage.watch_with(&["-t", "base"], &slow);
-    watch.joins(&pane);
+    let mut one = stage.watch_with(&["-t", "base"], &slow);
+    let mut two = stage.watch_with(&["-t", "other"], &slow);
+    one.joins(&pane);
+    two.joins(&other);
+    let all = |pane: &str| stage.ask(pane, "#{@claude_retry_all}");
     pane.turn_fails();
-    watch.see(&["Changed", "Waiting"]);
-    stage.tmux(&["detach-client", "-s", "base"]);
-    let (code, words) = watch.end();
-    assert_eq!((code, words.lines().count()), (1, 1), "{words}");
-    assert!(words.contains("detached from tmux"), "{words}");
-    assert_eq!(stage.options(), "");
-}
-
-#[test]
-fn a_control_client_that_is_killed_ends_it() {
-    let stage = Stage::new();
-    let mut pane = stage.pane();
-    let slow = [("CLAUDE_RETRY_BASE", "1m"), ("CLAUDE_RETRY_CAP", "1m")];
-    let mut watch = stage.watch_with(&["-t", "base"], &slow);
-    watch.joins(&pane);
-    pane.turn_fails();
-    watch.see(&["Changed", "Waiting"]);
-    let client = stage.tmux(&["list-clients", "-F", "#{client_pid}"]);
-    let killed = std::process::Command::new("kill")
-        .args(["-9", &client])
-        .status();
-    assert!(killed.expect("kill").success());
-    let (code, words) = watch.end();
-    assert_eq!((code, words.lines().count()), (1, 1), "{words}");
-    assert!(words.contains("cut"), "{words}");
-    assert_eq!(stage.options(), "");
-}
-
-#[test]
-fn the_end_of_the_server_and_of_the_session_is_the_end() {
-    for (command, words_of_it) in [
-        (&["kill-server"][..], "server has ended"),
-        (&["kill-session", "-t", "base"], "session has ended"),
-    ] {
-        let stage = Stage::new();
-        let pane = stage.pane();
-        stage.tmux(&["new-session", "-d", "-s", "other", "exec cat"]);
-        let mut watch = stage.watch();
-        watch.joins(&pane);
-        stage.tmux(command);
-        let (code, words) = watch.end();
-        assert_eq!((code, words.lines().count()), (0, 1), "{words}");
-        assert!(words.contains(words_of_it), "{words}");
-    }
-}
-
-#[test]
-fn sizes_and_the_environment_are_not_ours_to_change() {
-    let stage = Stage::new();
-    let pane = stage.pane();
-    stage.tmux(&["set-option", "-g", "update-environment", "WATCH_ARGS"]);
-    let all = || {
-        let sizes = [
-            "list-windows",
-            "-a",
-            "-F",
-            "#{window_id} #{window_width}x#{window_height}",
-        ];
-        [
-            stage.tmux(&sizes),
-            stage.tmux(&["show-environment", "-t", "base"]),
-            stage.tmux(&["show-environment", "-g"]),
-            stage.tmux(&["show-options", "-g"]),
-        ]
-    };
-    let before = all();
-    let mut watch = stage.watch();
-    watch.joins(&pane);
-    assert_eq!(all(), before);
-    watch.wish("quit");
-    assert_eq!(watch.end().0, 0);
-    assert_eq!(all(), before);
-}
-
-#[test]
-fn a_target_is_a_pane_a_window_or_a_session() {
-    let stage = Stage::new();
-    let mut one = stage.pane();
-    let mut beside = stage.pane_by(&["split-window", "-d", "-t", &one.id]);
-    let window = stage.pane();
-    stage.tmux(&["new-session", "-d", "-s", "other", "exec cat"]);
-    let other = stage.pane_by(&["new-window", "-d", "-t", "other:"]);
-    let at = |format: &str| stage.ask(&one.id, format);
-    let pane = at("#{session_name}:#{window_index}.#{pane_index}");
-    let window_of_it = at("#{session_name}:#{window_index}");
-    for (target, meant) in [
-        (one.id.clone(), [false, false]),
-        (pane, [false, false]),
-        (at("#{window_id}"), [true, false]),
-        (window_of_it, [true, false]),
-        (at("#{session_id}"), [true, true]),
-        ("base".into(), [true, true]),
-    ] {
-        let mut watch = stage.watch_with(&["-t", &target], &[]);
-        let others = [&beside.id, &window.id].into_iter().zip(meant);
-        let meant: Vec<&String> = others
-            .filter(|(_, meant)| *meant)
-            .map(|(id, _)| id)
-            .collect();
-        for _ in 0..=meant.len() {
-            watch.see(&["Joined"]);
-        }
-        // Behind this all that was found has been looked at.
-        one.turn_fails();
-        assert_eq!(one.next(), "submitted continue");
-        watch.see(&["Resumed"]);
-        one.tell("say well");
-        let joined: Vec<&String> = [&one.id, &beside.id, &window.id, &other.id]
-            .into_iter()
-            .filter(|id| {
-                watch
-                    .seen()
-                    .iter()
-                    .any(|line| line.contains(&format!("{id} Joined")))
-            })
-            .collect();
-        assert_eq!(joined, [vec![&one.id], meant].concat(), "{target}");
-    }
-    // What a target does not name is not touched.
-    let mut watch = stage.watch_with(&["-t", &one.id], &[]);
-    watch.joins(&one);
-    beside.turn_fails();
-    one.turn_fails();
-    assert_eq!(one.next(), "submitted continue");
-    assert_eq!(beside.keys(), r#""""#);
-    drop(one);
-    watch.see(&["Left"]);
-    let (code, words) = watch.end();
-    assert_eq!(code, 0);
-    assert!(words.contains("pane was closed"), "{words}");
-}
-
-#[test]
-fn all_sessions_are_those_to_come_as_well() {
-    let stage = Stage::new();
-    let first = stage.pane();
-    let mut watch = stage.watch_with(&["--all"], &[]);
-    watch.joins(&first);
-    let mut late = stage.pane_by(&["new-session", "-d", "-s", "late", "-x", "80", "-y", "24"]);
-    watch.joins(&late);
-    late.turn_fails();
-    assert_eq!(late.next(), "submitted continue");
-    stage.tmux(&["kill-session", "-t", "late"]);
-    watch.see(&[&late.id, "Left"]);
-    watch.wish("quit");
-    assert_eq!(watch.end(), (0, String::new()));
-}
-
-#[test]
-fn a_pane_that_two_sessions_show_is_watched_once_and_stays_with_the_other() {
-    let stage = Stage::new();
-    let mut pane = stage.pane();
-    stage.tmux(&["new-session", "-d", "-s", "other", "exec cat"]);
-    let window = stage.ask(&pane.id, "#{window_id}");
-    stage.tmux(&["link-window", "-d", "-s", &window, "-t", "other:"]);
-    let mut watch = stage.watch_with(&["--all"], &[]);
-    watch.joins(&pane);
-    pane.turn_fails();
-    assert_eq!(pane.next(), "submitted continue");
-    watch.see(&["Resumed"]);
-    pane.tell("say well");
-    stage.tmux(&["kill-session", "-t", "base"]);
-    watch.see(&["show", "other:"]);
-    pane.turn_fails();
-    assert_eq!(pane.next(), "submitted continue");
-    let typed = r"\u{1b}[200~continue\u{1b}[201~\r";
-    assert_eq!(pane.keys(), format!("\"{typed}{typed}\""));
-    let left = watch
-        .seen()
-        .iter()
-        .filter(|line| line.contains("Left"))
-        .count();
-    assert_eq!(left, 0);
+    until("the first summary", || match all(&pane.id) {
+        text if text.starts_with("1 waiting") => Ok(()),
+        text => Err(text),
+    });
+    assert_eq!(all(&other.id), "");
+    other.turn_fails();
+    two.see(&["Changed", "Waiting"]);
+    until("the second summary", || match all(&other.id) {
+        text if text.starts_with("1 waiting") => Ok(()),
+        text => Err(text),
+    });
+    two.wish("quit");
+    assert_eq!(two.end(), (0, String::new()));
+    assert_eq!(all(&other.id), "");
+    assert!(all(&pane.id).starts_with("1 waiting"));
 }
 
 #[test]
@@ -636,32 +346,6 @@ fn a_flood_in_one_pane_holds_no_other_up() {
     });
     loud.turn_fails();
     assert_eq!(loud.next(), "submitted continue");
-}
-
-#[test]
-fn a_server_that_was_stuck_types_nothing_late() {
-    let stage = Stage::new();
-    let mut pane = stage.pane();
-    let slow = [("CLAUDE_RETRY_BASE", "1m"), ("CLAUDE_RETRY_CAP", "1m")];
-    let mut watch = stage.watch_with(&["-t", "base"], &slow);
-    watch.joins(&pane);
-    pane.turn_fails();
-    watch.see(&["Changed", "Waiting"]);
-    let server = stage.tmux(&["display-message", "-p", "#{pid}"]);
-    let signal = |name: &str| {
-        let sent = std::process::Command::new("kill")
-            .args(["-s", name, &server])
-            .status();
-        assert!(sent.expect("kill").success());
-    };
-    signal("STOP");
-    watch.wish(&format!("now {}", pane.id));
-    watch.see(&["Changed", "Resuming"]);
-    // Meanwhile somebody goes on.
-    pane.tell("turn on and on");
-    signal("CONT");
-    watch.see(&["Changed", "Watching"]);
-    assert_eq!(pane.keys(), r#""""#);
 }
 
 #[test]
@@ -721,117 +405,4 @@ fn the_log_is_read_as_that_of_the_wrapper() {
     assert_eq!(stats["errors"]["total"], 1, "{stats}");
     assert_eq!(stats["outcomes"]["recovered"], 1, "{stats}");
     assert!(ctl(&["log"]).contains("proj"));
-}
-
-#[test]
-fn what_cannot_be_watched_is_told_in_one_line() {
-    let stage = Stage::new();
-    let old = stage.path().join("old");
-    std::fs::create_dir(&old).expect("a folder");
-    std::fs::write(old.join("tmux"), "#!/bin/sh\necho tmux 3.2a\n").expect("a file");
-    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    std::fs::set_permissions(old.join("tmux"), executable).expect("a mode");
-    let (old, none) = (
-        old.display().to_string(),
-        stage.path().display().to_string(),
-    );
-    let away = stage.path().join("nobody").display().to_string();
-    for (args, environment, words) in [
-        (
-            &["-t", "base"][..],
-            &[("PATH", none.as_str())][..],
-            "install it",
-        ),
-        (&["-t", "base"], &[("PATH", &old)], "too old"),
-        (&["-t", "nowhere"], &[], "can't find"),
-        (&["-t", "%99"], &[], "can't find"),
-        (&["-t", "base:99"], &[], "can't find"),
-        (&["-S", &away], &[], "start tmux first"),
-    ] {
-        let (code, told) = stage.watch_with(args, environment).end();
-        assert_eq!((code, told.lines().count()), (2, 1), "{args:?}: {told}");
-        assert!(told.contains(words), "{args:?}: {told}");
-    }
-}
-
-#[test]
-fn a_server_is_named_as_to_tmux() {
-    let stage = Stage::new();
-    let named = |args: &[&str]| {
-        let mut command = std::process::Command::new("tmux");
-        command
-            .args(["-u", "-f", "/dev/null", "-L", "named"])
-            .args(args);
-        command.env_remove("TMUX").env("TMUX_TMPDIR", stage.path());
-        command.envs(stage.environment());
-        command.output().expect("tmux runs")
-    };
-    let listener = stage.listen();
-    let line = stage.cli_line(&listener.1);
-    let folder = stage.path().join("proj").display().to_string();
-    let made = named(&[
-        "new-session",
-        "-d",
-        "-P",
-        "-F",
-        "#{pane_id}",
-        "-s",
-        "far",
-        "-c",
-        &folder,
-        "--",
-        "sh",
-        "-c",
-        &line,
-    ]);
-    let id = String::from_utf8(made.stdout)
-        .expect("UTF-8")
-        .trim()
-        .to_owned();
-    let mut pane = stage::Pane::accept(&stage, id, &listener.0);
-    let place = stage.path().display().to_string();
-    let mut watch = stage.watch_with(&["-L", "named"], &[("TMUX_TMPDIR", &place)]);
-    watch.joins(&pane);
-    pane.turn_fails();
-    assert_eq!(pane.next(), "submitted continue");
-    named(&["kill-server"]);
-    assert_eq!(watch.end().0, 0);
-}
-
-#[test]
-fn a_pane_of_another_size_is_read_as_it_is() {
-    let stage = Stage::new();
-    let mut pane = stage.pane();
-    let mut watch = stage.watch();
-    watch.joins(&pane);
-    for (cols, rows) in [("50", "16"), ("120", "40")] {
-        stage.tmux(&["resize-window", "-t", &pane.id, "-x", cols, "-y", rows]);
-        pane.turn_fails();
-        assert_eq!(pane.next(), "submitted continue");
-        watch.see(&["Resumed"]);
-        pane.tell("say well");
-    }
-    // A split takes half of it, a zoom gives it back.
-    let mut beside = stage.pane_by(&["split-window", "-d", "-t", &pane.id]);
-    watch.joins(&beside);
-    stage.tmux(&["resize-pane", "-Z", "-t", &pane.id]);
-    for pane in [&mut pane, &mut beside] {
-        pane.turn_fails();
-        assert_eq!(pane.next(), "submitted continue");
-    }
-}
-
-#[test]
-fn a_session_that_ends_does_not_take_us_to_another() {
-    let stage = Stage::new();
-    let pane = stage.pane();
-    stage.tmux(&["set-option", "-g", "detach-on-destroy", "off"]);
-    stage.tmux(&["new-session", "-d", "-s", "other", "exec cat"]);
-    let mut watch = stage.watch();
-    watch.joins(&pane);
-    stage.tmux(&["kill-session", "-t", "base"]);
-    let (code, words) = watch.end();
-    assert_eq!((code, words.lines().count()), (0, 1), "{words}");
-    assert!(words.contains("session has ended"), "{words}");
-    assert_eq!(stage.tmux(&["list-clients"]), "");
 }

@@ -25,7 +25,7 @@ pub const LIMIT: Duration = Duration::from_secs(2);
 pub const UNDO: Duration = Duration::from_millis(500);
 
 /// For so long an undo waits for the message to appear: the CLI draws a paste within 60 ms, under load 200.
-const APPEARS: Duration = Duration::from_millis(250);
+pub(super) const APPEARS: Duration = Duration::from_millis(250);
 /// An undo that has shown no effect for so long is done again.
 const AGAIN: Duration = Duration::from_millis(120);
 

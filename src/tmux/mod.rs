@@ -3,15 +3,13 @@
 
 mod id;
 pub mod keys;
-mod layout;
 mod protocol;
 mod quote;
 pub mod table;
 pub mod watched;
 
 pub use id::{PaneId, SessionId, WindowId};
-pub use layout::{Cell, Layout};
-pub use protocol::{Message, Parser, Reply, Subject};
+pub use protocol::{Message, Parser, Reply};
 pub use quote::quote;
 
 /// A decimal number of digits alone: no sign, no blank.

@@ -13,9 +13,9 @@
 //! - Numbers of blocks grow, but not by one: commands run in the order in which they were written, and one that
 //!   cannot be parsed has an `%error` of its own. A line of several commands (`a ; b`) has a block for each.
 
-use super::{Layout, PaneId, SessionId, WindowId, number};
+use super::{PaneId, SessionId, number};
 
-/// What tmux tells a control client.
+/// What tmux tells a control client, as much of it as anybody here wants to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
     /// A pane's program wrote this.
@@ -28,123 +28,19 @@ pub enum Message {
     /// A command has ended.
     Reply(Reply),
     /// This client shows another session now.
-    SessionChanged {
-        /// Which.
-        session: SessionId,
-        /// Its name.
-        name: String,
-    },
-    /// A session has another name.
-    SessionRenamed {
-        /// Which: None where tmux does not say, as older ones do not.
-        session: Option<SessionId>,
-        /// Its new name.
-        name: String,
-    },
+    SessionChanged(SessionId),
     /// A session was made, or is gone.
     SessionsChanged,
-    /// A session shows another window.
-    SessionWindowChanged {
-        /// Which.
-        session: SessionId,
-        /// The window.
-        window: WindowId,
-    },
-    /// A window came to be.
-    WindowAdd {
-        /// Which.
-        window: WindowId,
-        /// It is in this client's session.
-        linked: bool,
-    },
-    /// A window is gone. On 3.3a the last link of one that stood in this client's session is told as unlinked.
-    WindowClose {
-        /// Which.
-        window: WindowId,
-        /// It was in this client's session.
-        linked: bool,
-    },
-    /// A window has another name.
-    WindowRenamed {
-        /// Which.
-        window: WindowId,
-        /// Its new name.
-        name: String,
-        /// It is in this client's session.
-        linked: bool,
-    },
-    /// Panes came, went, or have another size.
-    LayoutChange {
-        /// Of which window.
-        window: WindowId,
-        /// All its panes.
-        layout: Layout,
-        /// Those that show: with a zoomed pane, that one alone, in the window's size.
-        visible: Layout,
-        /// As in the status line: `*` current, `Z` zoomed, ….
-        flags: String,
-    },
-    /// Another pane of the window has the focus.
-    WindowPaneChanged {
-        /// Which window.
-        window: WindowId,
-        /// The pane.
-        pane: PaneId,
-    },
-    /// A pane entered or left a mode, such as copy mode; which one is not told.
-    PaneModeChanged(PaneId),
-    /// A value that this client subscribed to (`refresh-client -B`) is another now.
-    SubscriptionChanged {
-        /// The subscription.
-        name: String,
-        /// Whose value.
-        subject: Subject,
-        /// The value.
-        value: String,
-    },
-    /// A client has gone.
-    ClientDetached {
-        /// Its name: the path of its terminal, or `client-` and its pid.
-        client: String,
-    },
-    /// A client shows another session now.
-    ClientSessionChanged {
-        /// Its name.
-        client: String,
-        /// Which.
-        session: SessionId,
-        /// The session's name.
-        name: String,
-    },
-    /// A pane's output is no longer sent: this client was too slow, see `pause-after`.
-    Pause(PaneId),
-    /// It is sent again.
-    Continue(PaneId),
+    /// Windows or panes came, went, or have another size or place, a session has another name, or a value that this
+    /// client subscribed to is another: what is listed is out of date.
+    Rearranged,
     /// This client ends.
     Exit {
         /// Why, where tmux says: "server exited", "too far behind", ….
         reason: Option<String>,
     },
-    /// A line that is none of these.
+    /// Any other line.
     Other(Vec<u8>),
-}
-
-impl Message {
-    /// Whether a window of these is zoomed.
-    pub fn zoomed(flags: &str) -> bool {
-        flags.contains('Z')
-    }
-}
-
-/// What a value that is subscribed to is of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Subject {
-    /// The session.
-    pub session: SessionId,
-    /// The window and its index, where the value is a window's or a pane's.
-    pub window: Option<(WindowId, u32)>,
-    /// The pane, where the value is a pane's.
-    pub pane: Option<PaneId>,
 }
 
 /// The answer to a command.
@@ -240,73 +136,16 @@ fn notification(line: &[u8]) -> Option<Message> {
                 bytes: unescape(rest.0),
             }
         }
-        "%session-changed" => Message::SessionChanged {
-            session: rest.id(SessionId::read)?,
-            name: rest.text(),
-        },
-        "%session-renamed" => {
-            // The manual has the name alone; 3.3a writes the id before it.
-            let mut with_id = Words(rest.0);
-            let session = with_id.id(SessionId::read);
-            Message::SessionRenamed {
-                session,
-                name: session.map_or(rest, |_| with_id).text(),
-            }
-        }
+        "%session-changed" => Message::SessionChanged(rest.id(SessionId::read)?),
         "%sessions-changed" => Message::SessionsChanged,
-        "%session-window-changed" => Message::SessionWindowChanged {
-            session: rest.id(SessionId::read)?,
-            window: rest.id(WindowId::read)?,
-        },
-        "%window-add" | "%unlinked-window-add" => Message::WindowAdd {
-            window: rest.id(WindowId::read)?,
-            linked: word == "%window-add",
-        },
-        "%window-close" | "%unlinked-window-close" => Message::WindowClose {
-            window: rest.id(WindowId::read)?,
-            linked: word == "%window-close",
-        },
-        "%window-renamed" | "%unlinked-window-renamed" => Message::WindowRenamed {
-            window: rest.id(WindowId::read)?,
-            name: rest.text(),
-            linked: word == "%window-renamed",
-        },
-        "%layout-change" => Message::LayoutChange {
-            window: rest.id(WindowId::read)?,
-            layout: Layout::parse(rest.word()?)?,
-            visible: Layout::parse(rest.word()?)?,
-            flags: rest.text(),
-        },
-        "%window-pane-changed" => Message::WindowPaneChanged {
-            window: rest.id(WindowId::read)?,
-            pane: rest.id(PaneId::read)?,
-        },
-        "%pane-mode-changed" => Message::PaneModeChanged(rest.id(PaneId::read)?),
-        "%subscription-changed" => {
-            let name = rest.word()?.to_owned();
-            let session = rest.id(SessionId::read)?;
-            let (window, index, pane) = (rest.word()?, rest.word()?, rest.word()?);
-            rest.skip_to_value()?;
-            Message::SubscriptionChanged {
-                name,
-                subject: Subject {
-                    session,
-                    window: WindowId::read(window).zip(number(index)),
-                    pane: PaneId::read(pane),
-                },
-                value: rest.text(),
-            }
-        }
-        "%client-detached" => Message::ClientDetached {
-            client: rest.text(),
-        },
-        "%client-session-changed" => Message::ClientSessionChanged {
-            client: rest.word()?.to_owned(),
-            session: rest.id(SessionId::read)?,
-            name: rest.text(),
-        },
-        "%pause" => Message::Pause(rest.id(PaneId::read)?),
-        "%continue" => Message::Continue(rest.id(PaneId::read)?),
+        // Whatever they say of it: it is listed anew.
+        "%window-add"
+        | "%unlinked-window-add"
+        | "%window-close"
+        | "%unlinked-window-close"
+        | "%layout-change"
+        | "%session-renamed"
+        | "%subscription-changed" => Message::Rearranged,
         "%exit" => Message::Exit {
             reason: (!rest.0.is_empty()).then(|| rest.text()),
         },

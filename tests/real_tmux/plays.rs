@@ -5,8 +5,9 @@ use crate::support::api::Answer;
 
 type Play = fn(&mut Stage) -> Outcome;
 
-pub(crate) const ALL: [(&str, Play); 7] = [
+pub(crate) const ALL: [(&str, Play); 8] = [
     ("three-panes", three_panes),
+    ("five-panes", five_panes),
     ("copy-mode", copy_mode),
     ("closed", closed),
     ("draft", draft),
@@ -89,6 +90,54 @@ fn three_panes(stage: &mut Stage) -> Outcome {
     stage.is_clean()
 }
 
+/// All at once in one watch: two are throttled, a third as well while it is read in copy mode, one quotes the banner, one
+/// is closed in the middle of its wait.
+fn five_panes(stage: &mut Stage) -> Outcome {
+    let one = stage.pane("one", throttled())?;
+    let two = stage.pane("two", throttled())?;
+    let read = stage.pane("read", throttled())?;
+    let gone = stage.pane("gone", throttled())?;
+    let quoting = stage.pane("quoting", vec![Answer::text(QUOTE)])?;
+    for pane in [&one, &two, &read, &gone, &quoting] {
+        stage.prompt(pane, "")?;
+    }
+    stage.watch(&[("CLAUDE_RETRY_BASE", "4s")])?;
+    for pane in [&one, &two, &read, &gone, &quoting] {
+        stage.told(pane, "watching")?;
+    }
+    stage.ask(&quoting, "hello there")?;
+    stage.see(&quoting.id, BANNER)?;
+    stage.prompt(&quoting, "")?;
+    for pane in [&one, &two, &read, &gone] {
+        stage.asks_and_works(pane, "hello there")?;
+    }
+    let before = stage.reads(&read)?;
+    for pane in [&gone, &one, &two, &read] {
+        pane.api.release();
+    }
+    for pane in [&one, &two, &read, &gone] {
+        stage.told(pane, "retry 1/6 in")?;
+    }
+    stage.tmux(&["kill-pane", "-t", &gone.id])?;
+    stage.told(&gone, "gone")?;
+    for pane in [&one, &two, &read] {
+        resumed(stage, pane)?;
+        stage.told(pane, "resumed")?;
+    }
+    let after = stage.mode(&read)?;
+    ensure(after == before, || {
+        format!("copy mode was {before}, is {after}")
+    })?;
+    stage.turns(&gone, &["hello there"])?;
+    stage.turns(&quoting, &["hello there"])?;
+    stage.prompt(&quoting, "")?;
+    let said = stage.ask_tmux(&quoting.id, "#{@claude_retry}")?;
+    ensure(said.is_empty(), || {
+        format!("of the one that quotes: {said}")
+    })?;
+    ends(stage)
+}
+
 /// Copy mode stays where the user has it, and the turn goes on below it.
 fn copy_mode(stage: &mut Stage) -> Outcome {
     let pane = stage.pane("read", throttled())?;
@@ -96,15 +145,11 @@ fn copy_mode(stage: &mut Stage) -> Outcome {
     stage.watch(&[])?;
     stage.told(&pane, "watching")?;
     stage.asks_and_works(&pane, "hello there")?;
-    stage.tmux(&["copy-mode", "-t", &pane.id])?;
-    stage.tmux(&["send-keys", "-t", &pane.id, "-X", "top-line"])?;
-    let mode = "#{pane_in_mode} #{pane_mode} #{scroll_position} #{copy_cursor_x} #{copy_cursor_y}";
-    let before = stage.ask_tmux(&pane.id, mode)?;
-    ensure(before.starts_with("1 copy-mode"), || before.clone())?;
+    let before = stage.reads(&pane)?;
     pane.api.release();
     resumed(stage, &pane)?;
     stage.told(&pane, "resumed")?;
-    let after = stage.ask_tmux(&pane.id, mode)?;
+    let after = stage.mode(&pane)?;
     ensure(after == before, || {
         format!("copy mode was {before}, is {after}")
     })?;

@@ -119,6 +119,22 @@ impl Stage {
         self.tmux(&["display-message", "-p", "-t", pane, format])
     }
 
+    /// Puts a pane into copy mode; gives how it is in it.
+    pub(crate) fn reads(&self, pane: &Pane) -> Outcome<String> {
+        self.tmux(&["copy-mode", "-t", &pane.id])?;
+        self.tmux(&["send-keys", "-t", &pane.id, "-X", "top-line"])?;
+        let mode = self.mode(pane)?;
+        ensure(mode.starts_with("1 copy-mode"), || mode.clone())?;
+        Ok(mode)
+    }
+
+    /// The mode of a pane, and where in it.
+    pub(crate) fn mode(&self, pane: &Pane) -> Outcome<String> {
+        let mode =
+            "#{pane_in_mode} #{pane_mode} #{scroll_position} #{copy_cursor_x} #{copy_cursor_y}";
+        self.ask_tmux(&pane.id, mode)
+    }
+
     fn environment(&self, url: &str) -> Vec<(OsString, OsString)> {
         let mut environment = self.home.environment(url, Auth::OAuth);
         environment.retain(|(name, _)| name != "TERM");
@@ -300,6 +316,8 @@ impl Stage {
     pub(crate) fn is_clean(&self) -> Outcome {
         let global = self.tmux(&["show-options", "-g"])?;
         ensure(!global.contains("@claude_retry"), || global)?;
+        let session = self.tmux(&["show-options", "-t", "work:"])?;
+        ensure(!session.contains("@claude_retry"), || session)?;
         let panes = self.tmux(&["list-panes", "-a", "-F", "#{@claude_retry}"])?;
         ensure(panes.trim().is_empty(), || panes)?;
         let buffers = self.tmux(&["list-buffers"])?;

@@ -54,8 +54,12 @@ pub struct World<O> {
     pub answers: Vec<(HookId, Answer)>,
     /// What a claim is answered by.
     pub claim: Claim,
+    /// The errors that were asked for.
+    pub claims: Vec<String>,
     /// The pty is not asked.
     pub slow: bool,
+    /// Somebody touched a key so long ago, which is known when the pty is asked.
+    pub touched: Option<Duration>,
 }
 
 impl<O: Outside> World<O> {
@@ -80,7 +84,9 @@ impl<O: Outside> World<O> {
             suspended: 0,
             answers: Vec::new(),
             claim: Claim::Ours,
+            claims: Vec::new(),
             slow: false,
+            touched: None,
         }
     }
 
@@ -123,6 +129,9 @@ impl<O: Outside> World<O> {
                 }
                 Effect::ProbePty if self.slow => {}
                 Effect::ProbePty => {
+                    if let Some(ago) = self.touched {
+                        self.event(Event::Touched(ago));
+                    }
                     let pty = self.outside.pty();
                     self.event(Event::Pty(pty));
                 }
@@ -140,6 +149,7 @@ impl<O: Outside> World<O> {
                 Effect::Log(value) => self.log.push(value),
                 Effect::Suspend => self.suspended += 1,
                 Effect::Claim { uuid, .. } => {
+                    self.claims.push(uuid.clone());
                     self.event(Event::Claimed(uuid, self.claim));
                 }
             }

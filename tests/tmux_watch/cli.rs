@@ -16,6 +16,8 @@ use serde_json::{Value, json};
 
 /// Where the commands come from; its presence makes this binary the program.
 pub(crate) const SOCKET: &str = "FAKE_CLAUDE_SOCKET";
+/// Set: it stays on the main screen.
+pub(crate) const INLINE: &str = "FAKE_CLAUDE_INLINE";
 pub(crate) const THROTTLE: &str =
     "API Error: Server is temporarily limiting requests (not your usage limit) · Rate limited";
 
@@ -85,6 +87,8 @@ struct Cli {
     talk: Vec<String>,
     draft: String,
     busy: bool,
+    /// What is typed is taken in so much later.
+    lag: Duration,
     /// All that was typed.
     keys: Vec<u8>,
 }
@@ -97,6 +101,7 @@ impl Cli {
             talk: vec![" Claude Code, as it were".into()],
             draft: String::new(),
             busy: false,
+            lag: Duration::ZERO,
             keys: Vec::new(),
         }
     }
@@ -104,7 +109,9 @@ impl Cli {
     fn run(&mut self) {
         let (events, heard) = channel();
         listen(&self.socket, &events);
-        write("\x1b[?2004h\x1b[?1049h\x1b[2J\x1b[H");
+        let inline = std::env::var_os(INLINE).is_some();
+        write(if inline { "" } else { "\x1b[?1049h" });
+        write("\x1b[?2004h\x1b[2J\x1b[H");
         self.draw();
         self.tell("ready");
         while let Ok(event) = heard.recv_timeout(PATIENCE) {
@@ -151,6 +158,7 @@ impl Cli {
                     "\x1b[2J\x1b[H▔▔▔▔\r\n  Select model\r\n\r\n  ❯ 1. Default (recommended)\r\n    2. Opus\r\n\r\n  Enter to confirm · Esc to cancel",
                 );
             }
+            "lag" => self.lag = Duration::from_millis(text.parse().expect("milliseconds")),
             "flood" => {
                 let line = "0123456789abcdef".repeat(64);
                 for _ in 0..text.parse().expect("a number of kilobytes") {
@@ -187,6 +195,7 @@ impl Cli {
 
     fn read(&mut self, bytes: &[u8]) {
         self.keys.extend_from_slice(bytes);
+        std::thread::sleep(self.lag);
         let text = String::from_utf8_lossy(bytes).into_owned();
         let mut chars = text.chars();
         while let Some(c) = chars.next() {

@@ -231,9 +231,21 @@ impl Stage {
 
     /// A terminal that shows a session.
     pub(crate) fn client(&self, session: &str) -> Client {
+        self.client_by(&["attach-session", "-t", session], (25, 80))
+    }
+
+    /// The pid of the watch's client, where it has one.
+    pub(crate) fn control_client(&self) -> String {
+        let format = "#{?client_control_mode,#{client_pid},}";
+        let pids = self.tmux(&["list-clients", "-F", format]);
+        pids.trim().to_owned()
+    }
+
+    /// A terminal of this size that shows what this command of tmux's attaches to.
+    pub(crate) fn client_by(&self, args: &[&str], (rows, cols): (u16, u16)) -> Client {
         let size = portable_pty::PtySize {
-            rows: 25,
-            cols: 80,
+            rows,
+            cols,
             pixel_width: 0,
             pixel_height: 0,
         };
@@ -243,7 +255,7 @@ impl Stage {
         let mut command = portable_pty::CommandBuilder::new("tmux");
         command.args(["-u", "-f", "/dev/null", "-S"]);
         command.arg(self.socket());
-        command.args(["attach-session", "-t", session]);
+        command.args(args);
         command.env_remove("TMUX");
         command.env("TERM", "xterm-256color");
         command.env("LC_ALL", "C.UTF-8");
@@ -272,9 +284,35 @@ impl Stage {
             .collect()
     }
 
-    /// The options of ours that are set, on the server and on all panes.
+    /// For `run-shell` in a hook: whoever ran what the hook is of is held up until [`Stage::release`], and nobody else.
+    pub(crate) fn hold(&self, name: &str) -> String {
+        let file = self.held(name);
+        let file = file.display();
+        format!("touch {file}; while [ -e {file} ]; do sleep 0.01; done")
+    }
+
+    fn held(&self, name: &str) -> PathBuf {
+        self.path().join(format!("held-{name}"))
+    }
+
+    /// Waits until somebody is held up.
+    pub(crate) fn holds(&self, name: &str) {
+        until("somebody to be held up", || {
+            self.held(name).exists().then_some(()).ok_or(String::new())
+        });
+    }
+
+    pub(crate) fn release(&self, name: &str) {
+        std::fs::remove_file(self.held(name)).expect("somebody is held up");
+    }
+
+    /// The options of ours that are set, on the server, on all sessions and on all panes.
     pub(crate) fn options(&self) -> String {
-        let all = self.tmux(&["show-options", "-g"]);
+        let mut all = self.tmux(&["show-options", "-g"]);
+        for session in self.tmux(&["list-sessions", "-F", "#{session_id}"]).lines() {
+            all.push('\n');
+            all.push_str(&self.tmux(&["show-options", "-t", session]));
+        }
         let panes = self.tmux(&["list-panes", "-a", "-F", "#{@claude_retry}"]);
         let lines = all.lines().filter(|line| line.contains("claude_retry"));
         lines

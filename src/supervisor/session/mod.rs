@@ -7,6 +7,7 @@ mod companion;
 mod failing;
 mod input;
 mod judge;
+mod left;
 mod remote;
 mod resume;
 mod watch;
@@ -438,12 +439,14 @@ impl Session {
         if due(self.flush_keys) {
             self.flush_keys(t, out);
         }
-        if self.ending {
+        if self.ending && !self.has_left_over() {
             self.look_due = None;
-            return;
         }
         if due(self.look_due) {
             self.look_if_whole(t, out);
+        }
+        if self.ending {
+            return;
         }
         if due(self.state_deadline()) {
             self.on_state_deadline(t, out);

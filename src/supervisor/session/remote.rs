@@ -5,7 +5,7 @@
 //! - Somebody may be typing of whom we only hear that (`Event::Touched`). Before the paste and before the CR the
 //!   caller is asked ([`Effect::ProbePty`]), and answers from a fresh look at the terminal.
 //! - Nothing can be held back, so what stands in the prompt may be the user's in part: what was pasted is taken back
-//!   only where it stands there whole and alone.
+//!   only where it stands there whole and alone, after a fresh look as well. See `left.rs`.
 //! - No Enter is seen: a turn that was not ours begins the count of tries anew, and an error in a conversation that
 //!   was not seen before (`/clear`, `/resume`) counts only where the CLI was seen at work when it came.
 //! - A hook may live in the session, which resumes by itself: who claims the error first has it.
@@ -15,12 +15,15 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::left::Left;
+use super::watch::LOOK_AGAIN;
 use super::{Effect, Outbox, PtyState, Session};
-use crate::config::TranscriptMode;
+use crate::config::{ResumeMode, TranscriptMode};
 use crate::supervisor::alone::Claim;
+use crate::supervisor::prompt::Prompt;
 use crate::supervisor::retry::State;
 use crate::supervisor::transcript::{Ending, Report};
-use crate::supervisor::typing::{CR_AFTER, END_CTRL_U, Outcome, Shown, Why};
+use crate::supervisor::typing::{APPEARS, CR_AFTER, Outcome, READ_BACK, Shown, Why};
 use crate::supervisor::verdict::Failure;
 use crate::term::screen::Screen;
 
@@ -30,10 +33,10 @@ const TOUCH_GAP: Duration = Duration::from_secs(3);
 const NOT_TYPED: &str = "the terminal was too slow";
 /// From the paste to the Enter at most: nobody's input is held meanwhile, and what we see of the terminal may lag.
 const LIMIT: Duration = Duration::from_secs(10);
-/// A message of ours that could not be taken back is ours for so long, where it turns up whole and alone.
-const LEFT_OVER: Duration = Duration::from_mins(1);
 /// Then it is tried again after this.
-const AGAIN: Duration = Duration::from_secs(1);
+pub(super) const AGAIN: Duration = Duration::from_secs(1);
+/// A hook that is installed claims its error within this time.
+const HOOK_FIRST: Duration = Duration::from_secs(2);
 /// The transcript's time of an error may be so much before the last sight of the CLI at work.
 const BEFORE_MS: u64 = 2000;
 /// It may be so much behind it.
@@ -65,8 +68,10 @@ pub(super) struct Remote {
     pub(super) now_ms: u64,
     /// The caller was asked before the CR, and has not answered.
     asked: bool,
-    /// Since when a message of ours may stand, or turn up, in the prompt.
-    left: Option<Duration>,
+    /// What is being typed stands in the prompt whole and alone, and did so from soon after the paste.
+    stood: bool,
+    /// A message of ours that may stand, or turn up, in the prompt.
+    pub(super) left: Option<Left>,
 }
 
 /// Tells one picture of the conversation from another: the rows above the prompt, where the cursor is, and above the
@@ -181,28 +186,47 @@ impl Session {
         }
     }
 
-    /// Nothing tells which error it is, so that a hook that lives in the CLI may have it: it is nobody's to claim.
-    pub(super) fn is_nameless(&self, failure: &Failure) -> bool {
-        self.remote.is_some()
-            && failure.uuid.is_none()
-            && self.settings.transcript == TranscriptMode::Auto
+    /// Why the error is nobody's to claim here, if so.
+    pub(super) fn not_to_claim(&self, failure: &Failure) -> Option<&'static str> {
+        self.remote.as_ref()?;
+        if self.settings.resume == ResumeMode::Hook {
+            // Claimed by us, it would be lost to the hook.
+            return Some("resume = hook: a hook that is installed has this error");
+        }
+        let nameless = failure.uuid.is_none() && self.settings.transcript == TranscriptMode::Auto;
+        nameless.then_some("no transcript, and a hook may have this error")
     }
 
-    /// Is the error ours? Where that is to be asked for first, it is asked for.
-    pub(super) fn is_ours(&self, failure: &Failure, out: &mut Outbox) -> bool {
+    /// Is the error ours? Where that is to be asked for first, it is asked for: not at once where we could not type now,
+    /// and a hook could resume.
+    pub(super) fn is_ours(
+        &mut self,
+        t: Duration,
+        since: Duration,
+        failure: &Failure,
+        out: &mut Outbox,
+    ) -> bool {
         let (Some(remote), Some(uuid), Some(session)) =
             (&self.remote, &failure.uuid, &failure.session_id)
         else {
             return true;
         };
-        let ours = remote.claimed.as_ref() == Some(uuid);
-        if !ours {
+        if remote.claimed.as_ref() == Some(uuid) {
+            return true;
+        }
+        let hook_first = self.view.prompt != Prompt::Free && t < since + HOOK_FIRST;
+        if hook_first {
+            self.state = State::Confirming {
+                since,
+                next_look: t + LOOK_AGAIN,
+            };
+        } else {
             out.effects.push(Effect::Claim {
                 session: session.clone(),
                 uuid: uuid.clone(),
             });
         }
-        ours
+        false
     }
 
     pub(super) fn on_claimed(&mut self, t: Duration, uuid: String, claim: Claim, out: &mut Outbox) {
@@ -235,12 +259,13 @@ impl Session {
         let Some(remote) = &mut self.remote else {
             return;
         };
+        let stands = self.view.shown == Shown::Message;
+        remote.stood = stands && (remote.stood || !typing.is_older(t, READ_BACK));
         if self.view.busy {
             self.withdraw(t, Why::Interrupted, out);
         } else if typing.is_older(t, LIMIT) {
             self.withdraw(t, Why::NotReadBack, out);
-        } else if self.view.shown == Shown::Message && typing.is_older(t, CR_AFTER) && !remote.asked
-        {
+        } else if stands && typing.is_older(t, CR_AFTER) && !remote.asked {
             remote.asked = true;
             out.effects.push(Effect::ProbePty);
         }
@@ -291,17 +316,20 @@ impl Session {
 
     /// Takes the message back, where it stands in the prompt whole and alone: else somebody's own text may be with it.
     pub(super) fn withdraw(&mut self, t: Duration, why: Why, out: &mut Outbox) {
-        let State::Typing { wait, .. } = &self.state else {
+        let State::Typing { wait, typing } = &self.state else {
             return;
         };
-        let mut wait = wait.clone();
-        if let Some(remote) = &mut self.remote {
-            remote.asked = false;
-        }
+        let (mut wait, since) = (wait.clone(), typing.older_at(Duration::ZERO));
+        let early = !typing.is_older(t, READ_BACK);
         if self.screen.at_boundary() {
             self.read_screen();
         }
-        self.take_out(t, out);
+        let stands = self.view.shown == Shown::Message;
+        let mut ours = false;
+        if let Some(remote) = &mut self.remote {
+            remote.asked = false;
+            ours = stands && (remote.stood || early);
+        }
         Self::log(out, json!({"event": "undone", "reason": why.text()}));
         match why {
             Why::UserTyped => self.hold_off(wait, "you are typing", t + TOUCH_GAP, out),
@@ -314,9 +342,13 @@ impl Session {
                 self.refused(t, wait, out);
             }
         }
+        self.take_out(t, since, ours, out);
     }
 
     pub(super) fn on_not_typed(&mut self, t: Duration, out: &mut Outbox) {
+        if self.look_at_left_failed(t) {
+            return;
+        }
         let Some(remote) = &mut self.remote else {
             return;
         };
@@ -334,57 +366,37 @@ impl Session {
                 Self::log(out, json!({"event": "undone", "reason": NOT_TYPED}));
                 self.hold_off(wait, NOT_TYPED, t + AGAIN, out);
             }
-            State::Settling { wait, .. } => {
-                let wait = wait.clone();
+            State::Settling { wait, since, .. } => {
+                let (wait, since) = (wait.clone(), *since);
                 self.take_back(&wait);
                 self.read_screen();
-                self.take_out(t, out);
                 Self::log(out, json!({"event": "undone", "reason": NOT_TYPED}));
                 self.hold_off(wait, NOT_TYPED, t + AGAIN, out);
+                self.take_out(t, since, false, out);
             }
-            // What was to take the message out of the prompt.
-            _ => {
-                if let Some(remote) = &mut self.remote {
-                    remote.left = Some(t);
-                }
-                self.schedule_look(t);
-            }
+            // What was to take the message out of the prompt: it is tried again where it stands there still.
+            _ => self.schedule_look(t),
         }
     }
 
-    /// Takes our message out of the prompt, where it stands there whole and alone, else when it does.
-    fn take_out(&mut self, t: Duration, out: &mut Outbox) {
-        let Some(remote) = &mut self.remote else {
-            return;
-        };
-        if self.view.shown == Shown::Message {
-            remote.left = None;
-            out.child.extend_from_slice(END_CTRL_U);
-        } else {
-            remote.left = Some(t);
-        }
-    }
-
-    /// A message of ours that turned up too late.
-    pub(super) fn take_out_what_is_left(&mut self, t: Duration, out: &mut Outbox) {
-        let typing = matches!(self.state, State::Typing { .. } | State::Settling { .. });
-        let Some(remote) = &mut self.remote else {
-            return;
-        };
-        remote.left = remote
-            .left
-            .filter(|since| t < *since + LEFT_OVER && !typing);
-        if remote.left.is_some() && self.view.shown == Shown::Message {
-            self.take_out(t, out);
+    /// The message is about to be pasted.
+    pub(super) const fn note_pasted(&mut self) {
+        if let Some(remote) = &mut self.remote {
+            (remote.stood, remote.left) = (false, None);
         }
     }
 
     /// We are to end, or to stand aside: nothing of ours may stay in the prompt.
     pub(super) fn abandon_remote(&mut self, t: Duration, out: &mut Outbox) -> bool {
-        let remote = self.remote.is_some();
-        if remote && matches!(self.state, State::Typing { .. }) {
+        if self.remote.is_none() {
+            return false;
+        }
+        if matches!(self.state, State::Typing { .. }) {
             self.withdraw(t, Why::Interrupted, out);
         }
-        remote
+        // It may have been pasted, and not be drawn yet.
+        self.leave_by(t + APPEARS);
+        self.schedule_look(t);
+        true
     }
 }

@@ -39,6 +39,10 @@ impl Session {
             self.stand_down(t, "the turn goes on", out);
             return;
         }
+        if self.is_asked_of_left() {
+            self.hold_off(wait, "a message is being taken back", t + HOLD, out);
+            return;
+        }
         self.enter(State::LastLook(wait));
         self.ask_transcript(t, out);
     }
@@ -176,6 +180,9 @@ impl Session {
     }
 
     pub(super) fn on_pty(&mut self, t: Duration, pty: PtyState, out: &mut Outbox) {
+        if self.on_pty_with_left(t, pty, out) {
+            return;
+        }
         let State::LastLook(wait) = &self.state else {
             self.on_pty_while_typing(t, pty, out);
             return;
@@ -200,6 +207,7 @@ impl Session {
             }),
         );
         self.held_keys.clear();
+        self.note_pasted();
         let typing = Typing::begin(t, &self.settings.message, bracketed, &mut out.child);
         self.enter(State::Typing { wait, typing });
     }
@@ -276,13 +284,16 @@ impl Session {
         }
         let by = *by;
         if t >= *since + SETTLE {
-            let mut wait = wait.clone();
+            let (mut wait, since) = (wait.clone(), *since);
             if by == Way::Typing && self.view.shown == Shown::Message {
                 // CR was not taken. Nothing of ours may stay behind.
-                out.child.extend_from_slice(END_CTRL_U);
+                if self.remote.is_none() {
+                    out.child.extend_from_slice(END_CTRL_U);
+                }
                 self.take_back(&wait);
                 wait.refused += 1;
                 self.refused(t, wait, out);
+                self.take_out(t, since, false, out);
             } else {
                 self.stand_down(t, "no turn was seen to begin", out);
             }

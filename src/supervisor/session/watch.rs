@@ -24,7 +24,7 @@ const QUICK_AT_LATEST: Duration = Duration::from_millis(80);
 /// An update (DEC 2026) or a sequence that stays open for longer is looked at all the same.
 const OPEN_AT_MOST: Duration = Duration::from_secs(1);
 /// Between two looks at the transcript.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
+pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// The same while something is at work over a turn that has failed.
 const LOOK_AT_WORK: Duration = Duration::from_secs(1);
 /// How often the end of one turn is asked for, and whether an Enter in a wait began one.
@@ -99,6 +99,9 @@ impl Session {
     fn look(&mut self, t: Duration, out: &mut Outbox) {
         self.read_screen();
         self.take_out_what_is_left(t, out);
+        if self.ending {
+            return;
+        }
         let busy = self.view.busy;
         if self.view.prompt == Prompt::Dialog
             && let Some(wait) = self.state.wait_mut()
@@ -269,12 +272,11 @@ impl Session {
         let verdict = self.judge(report);
         self.log_verdict(&verdict, report, out);
         match verdict {
-            Verdict::Act(failure) if self.is_nameless(&failure) => {
-                let reason = "no transcript, and a hook may have this error";
+            Verdict::Act(failure) if let Some(reason) = self.not_to_claim(&failure) => {
                 self.log_keep_out(reason, report, out);
                 self.reject(out);
             }
-            Verdict::Act(failure) if !self.is_ours(&failure, out) => {}
+            Verdict::Act(failure) if !self.is_ours(t, since, &failure, out) => {}
             Verdict::Act(failure) => {
                 if failure.session_id.is_some() {
                     self.conversation.clone_from(&failure.session_id);

@@ -5,7 +5,6 @@ mod listing;
 mod showing;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::future::Future;
 use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -13,11 +12,12 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use rustix::process::Signal as Number;
 
+use self::listing::Loud;
 use super::client::{Client, ClientId, Said};
 use super::list::{Listed, SESSIONS, SUBSCRIBE, Scope, panes_of};
-use super::look::Look;
+use super::look::{Look, Pastes};
 use super::pane::{Pane, Shared};
-use super::server::{PATIENCE, Server};
+use super::server::Server;
 use super::{End, News, View, WatchError, WatchOptions, Wish};
 use crate::config::Settings;
 use crate::supervisor::session::{self, Event};
@@ -32,6 +32,9 @@ const IN_A_ROW: usize = 64;
 /// At the end tmux gets so long to do what it was told.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
+/// Who detaches us twice within this time means us.
+const INSISTS: Duration = Duration::from_secs(5);
+
 /// What is asked of a control client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Question {
@@ -43,27 +46,36 @@ pub(super) enum Question {
     Panes,
     /// The look of this number.
     Look(PaneId, u32),
-    /// A paste; does it matter to the session if it was too late?
-    Paste(PaneId, bool),
+    /// A paste.
+    Paste(PaneId),
 }
 
 /// A watch.
 pub(super) struct Watch {
     server: Server,
+    pastes: Pastes,
     scope: Scope,
     shared: Shared,
     clients: BTreeMap<ClientId, Client<Question>>,
     next_client: u32,
+    /// When somebody last detached the client of a session.
+    detached: HashMap<SessionId, Duration>,
     /// Clients whose session is to be listed anew when what was asked is answered.
     again: Vec<ClientId>,
     /// The panes that are there, and whose client tells of each.
     listed: HashMap<PaneId, (Listed, Option<ClientId>)>,
     panes: BTreeMap<PaneId, Pane>,
+    /// Panes without a CLI that have written something.
+    loud: HashMap<PaneId, Loud>,
+    /// When a CLI is to be looked for in them.
+    find_at: Option<Duration>,
     looks: HashMap<PaneId, Look>,
     /// Panes whose last look came in the middle of a frame, and could not be taken.
     stale: HashSet<PaneId>,
     next_look: u32,
     next_buffer: u32,
+    /// So many buffers are being loaded.
+    loading: u32,
     send: Sender<News>,
     news: Receiver<News>,
     signals: Vec<(Signal, Number)>,
@@ -94,6 +106,7 @@ impl Watch {
         let server = Server::new(&options.socket);
         server.check().await?;
         let scope = Scope::of(options, &server).await?;
+        let usage = server.run(&["list-commands", "paste-buffer"]).await?;
         let (send, news) = channel(NEWS);
         let own = |what: &str, error: &dyn std::fmt::Display| {
             WatchError::Own(format!("failed to {what}: {error}"))
@@ -101,17 +114,22 @@ impl Watch {
         let signals = take_signals().map_err(|error| own("take signals", &error))?;
         let mut watch = Self {
             server,
+            pastes: Pastes::read(&usage),
             scope,
             shared: Shared::new(settings),
             clients: BTreeMap::new(),
             next_client: 0,
+            detached: HashMap::new(),
             again: Vec::new(),
             listed: HashMap::new(),
             panes: BTreeMap::new(),
+            loud: HashMap::new(),
+            find_at: None,
             looks: HashMap::new(),
             stale: HashSet::new(),
             next_look: 0,
             next_buffer: 0,
+            loading: 0,
             send,
             news,
             signals,
@@ -133,6 +151,11 @@ impl Watch {
             watch
                 .attach(session)
                 .map_err(|error| own("attach to tmux", &error))?;
+        }
+        // What a watch that was killed has left there.
+        let stale = super::options::of_all(scope.session(), None);
+        if let Some(client) = watch.clients.values_mut().next() {
+            client.ask(&stale, Question::Nothing);
         }
         Ok(watch)
     }
@@ -203,11 +226,16 @@ impl Watch {
     /// The next deadline of a session, or the next second of a countdown.
     fn next_time(&self) -> Option<Instant> {
         let deadlines = self.panes.values().filter_map(Pane::next_deadline);
-        let next = deadlines.chain(self.next_second()).min()?;
+        let others = self.next_second().into_iter().chain(self.find_at);
+        let next = deadlines.chain(others).min()?;
         self.shared.clock.instant_of(next)
     }
 
     fn on_time(&mut self) {
+        let now = self.shared.clock.now().elapsed;
+        if self.find_at.take_if(|at| *at <= now).is_some() {
+            self.find();
+        }
         let due: Vec<PaneId> = {
             let now = self.shared.clock.now().elapsed;
             let due = |pane: &&Pane| pane.next_deadline().is_some_and(|at| at <= now);
@@ -262,7 +290,9 @@ impl Watch {
         match message {
             Message::Output { pane, bytes } => {
                 let ours = matches!(self.listed.get(&pane), Some((_, Some(owner))) if *owner == id);
-                if ours && self.panes.get(&pane).is_some_and(Pane::has_begun) {
+                if ours && !self.panes.contains_key(&pane) {
+                    self.hear_loud(pane);
+                } else if ours && self.panes.get(&pane).is_some_and(Pane::has_begun) {
                     if let Some(pane) = self.panes.get_mut(&pane) {
                         pane.output(&bytes, &mut self.shared);
                     }
@@ -270,7 +300,7 @@ impl Watch {
                     self.look_if_stale(pane);
                 }
             }
-            Message::SessionChanged { session, .. } => {
+            Message::SessionChanged(session) => {
                 // Its own session is gone, and tmux has put it elsewhere (`detach-on-destroy off`).
                 if let Some(client) = self.clients.get_mut(&id)
                     && client.session != session
@@ -285,11 +315,7 @@ impl Watch {
                     client.ask(SESSIONS, Question::Sessions);
                 }
             }
-            Message::WindowAdd { .. }
-            | Message::WindowClose { .. }
-            | Message::LayoutChange { .. }
-            | Message::SessionRenamed { .. }
-            | Message::SubscriptionChanged { .. } => self.list(id),
+            Message::Rearranged => self.list(id),
             _ => {}
         }
     }
@@ -311,13 +337,13 @@ impl Watch {
                         break;
                     }
                 }
+                self.adopt();
             }
             Question::Panes if failed => {}
             Question::Panes => self.on_listing(id, &lines),
             Question::Look(pane, serial) => self.on_look(pane, serial, failed, lines),
-            Question::Paste(pane, matters) => {
-                let late = failed || lines.iter().any(|line| line == b"late");
-                if late && matters {
+            Question::Paste(pane) => {
+                if failed || lines.iter().any(|line| line == b"late") {
                     self.tell(pane, &Event::NotTyped);
                 }
             }
@@ -339,19 +365,15 @@ impl Watch {
         let session = client.session.to_string();
         let words = match self.server.run(&["has-session", "-t", &session]).await {
             Ok(_) if client.is_closed() => None,
+            Ok(_) if self.attach_again(&client) => None,
             Ok(_) => {
-                let why = if client.exited {
-                    client.reason.map_or_else(
-                        || "detached from tmux".into(),
-                        |reason| {
-                            format!(
-                                "detached from tmux ({})",
-                                crate::supervisor::wording::plain(&reason)
-                            )
-                        },
-                    )
-                } else {
-                    "the connection to tmux was cut".to_owned()
+                let why = match client.reason {
+                    Some(why) => format!(
+                        "detached from tmux ({})",
+                        crate::supervisor::wording::plain(&why)
+                    ),
+                    None if client.exited => "detached from tmux".into(),
+                    None => "the connection to tmux was cut".to_owned(),
                 };
                 self.end = Some(End::Detached(format!("{why}: no pane is watched any more")));
                 return;
@@ -366,6 +388,16 @@ impl Watch {
             let words = words.unwrap_or("the tmux session has ended: nothing is left to watch");
             self.end = Some(End::Gone(words.into()));
         }
+    }
+
+    /// `attach -d` detaches all other clients, and does not mean us: we come back, but for one who insists.
+    fn attach_again(&mut self, client: &Client<Question>) -> bool {
+        let now = self.shared.clock.now().elapsed;
+        let before = self.detached.insert(client.session, now);
+        client.exited
+            && self.end.is_none()
+            && before.is_none_or(|before| now >= before + INSISTS)
+            && self.attach(client.session).is_ok()
     }
 
     /// Tells a pane's session, and sees to what it wants.
@@ -386,33 +418,56 @@ impl Watch {
     pub(super) async fn finish(&mut self) {
         let ids: Vec<PaneId> = self.panes.keys().copied().collect();
         for id in ids {
-            self.end_session(id).await;
+            self.tell(id, &Event::Signal(session::Signal::Term));
+        }
+        let _ = tokio::time::timeout(LAST_WORDS, self.take_back()).await;
+        let ids: Vec<PaneId> = self.panes.keys().copied().collect();
+        for id in ids {
             self.leave(id);
         }
         if self.summary.take().is_some() {
-            let command = super::options::of_all(None);
+            let command = super::options::of_all(self.scope.session(), None);
             match self.clients.values_mut().next() {
                 Some(client) => client.ask(&command, Question::Nothing),
                 None => self.unset.push(command),
             }
         }
-        for command in std::mem::take(&mut self.unset) {
-            let words: Vec<&str> = command.split(' ').collect();
-            // The pane may be gone.
-            if let Err(WatchError::Own(_)) = self.server.run(&words).await {
-                break;
-            }
-        }
+        let _ = tokio::time::timeout(LAST_WORDS, self.unset()).await;
         let _ = tokio::time::timeout(LAST_WORDS, self.last_words()).await;
         self.clients.clear();
+    }
+
+    /// Unsets what no client could.
+    async fn unset(&mut self) {
+        for command in std::mem::take(&mut self.unset) {
+            let words = command.split(' ').map(|word| word.trim_matches('\''));
+            let words: Vec<&str> = words.collect();
+            // The pane may be gone.
+            let _ = self.server.run(&words).await;
+        }
+    }
+
+    /// Until what is half typed is taken back, where it can be.
+    async fn take_back(&mut self) {
+        while self.panes.values().any(Pane::has_left_over) {
+            let news = match self.next_time() {
+                Some(at) => tokio::time::timeout_at(at.into(), self.news.recv()).await,
+                None => Ok(self.news.recv().await),
+            };
+            if let Ok(Some(news)) = news {
+                self.on_news(news).await;
+            }
+            self.on_time();
+        }
     }
 
     /// Until what was asked is done, and the clients have ended.
     async fn last_words(&mut self) {
         while !self.clients.is_empty() {
-            for client in self.clients.values_mut().filter(|client| client.is_idle()) {
-                client.close();
-            }
+            // What is still being loaded is to be dropped by one of them.
+            let done = self.loading == 0;
+            let idle = self.clients.values_mut().filter(|client| client.is_idle());
+            idle.filter(|_| done).for_each(Client::close);
             match self.news.recv().await {
                 Some(News::Said(id, bytes)) => {
                     if let Some(client) = self.clients.get_mut(&id) {
@@ -420,7 +475,8 @@ impl Watch {
                     }
                 }
                 Some(News::Gone(id)) => drop(self.clients.remove(&id)),
-                Some(_) => {}
+                Some(News::Loaded(id, loaded)) => self.on_loaded(id, loaded),
+                Some(News::Ended(..)) => {}
                 None => return,
             }
         }
@@ -447,11 +503,6 @@ async fn next_signal(signals: &mut [(Signal, Number)]) -> Number {
         std::task::Poll::Pending
     })
     .await
-}
-
-/// No longer than the server may take.
-async fn patiently<T>(what: impl Future<Output = T>) -> Option<T> {
-    tokio::time::timeout(PATIENCE, what).await.ok()
 }
 
 /// Now, by the wall clock.

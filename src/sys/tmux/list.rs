@@ -24,12 +24,14 @@ pub(super) struct Listed {
     /// The pane's first process.
     pub(super) pid: i32,
     pub(super) dead: bool,
+    /// Our option is set there.
+    pub(super) told: bool,
     pub(super) place: Place,
 }
 
-/// The place last: a session's name may hold blanks.
+/// A session's name may hold blanks, but no colon; what the option says may hold anything.
 const PANE: &str = "#{pane_id} #{window_id} #{pane_pid} #{pane_dead} #{pane_width} #{pane_height} #{pane_tty} \
-#{window_index} #{pane_index} #{session_name}";
+#{window_index} #{pane_index} #{session_name}:#{@claude_retry}";
 
 /// Lists all panes of a session.
 pub(super) fn panes_of(session: SessionId) -> String {
@@ -57,12 +59,14 @@ impl Listed {
         let size = (word()?.parse().ok()?, word()?.parse().ok()?);
         let terminal = PathBuf::from(word()?);
         let (at, index) = (word()?.parse().ok()?, word()?.parse().ok()?);
-        let session = word()?.to_owned();
+        let (session, option) = word()?.split_once(':')?;
+        let session = session.to_owned();
         Some(Self {
             pane,
             window,
             pid,
             dead,
+            told: !option.is_empty(),
             place: Place {
                 terminal,
                 size,
@@ -136,6 +140,14 @@ impl Scope {
         })
     }
 
+    /// The session, where there is but one.
+    pub(super) const fn session(self) -> Option<SessionId> {
+        match self {
+            Self::All => None,
+            Self::Session(id) | Self::Window(id, _) | Self::Pane(id, _) => Some(id),
+        }
+    }
+
     /// Is it meant?
     pub(super) fn has(self, listed: &Listed) -> bool {
         match self {
@@ -198,11 +210,15 @@ mod tests {
 
     #[test]
     fn a_pane_is_listed_with_its_place() {
-        let listed = Listed::read("%4 @2 99 0 80 24 /dev/pts/7 2 1 my work").expect("a pane");
+        let line = "%4 @2 99 0 80 24 /dev/pts/7 2 1 my work:";
+        let listed = Listed::read(line).expect("a pane");
         assert_eq!((listed.pane, listed.window), (PaneId(4), WindowId(2)));
         assert_eq!((listed.pid, listed.dead), (99, false));
         assert_eq!(listed.place.name, "my work:2.1");
         assert_eq!(listed.place.size, (80, 24));
+        assert!(!listed.told);
+        let told = Listed::read(&format!("{line}throttled: a reason")).expect("a pane");
+        assert!(told.told && told.place == listed.place);
         assert_eq!(Listed::read("%4 @2 99"), None);
     }
 }

@@ -106,7 +106,8 @@ impl Fields {
     /// The condition, in tmux's words, under which the look is still true when a command runs: the server checks it
     /// itself, so that one that was stuck types nothing late. `asked_ms`: when the look was asked for.
     pub(super) fn still(&self, asked_ms: u64) -> String {
-        let until = asked_ms.saturating_add(millis(FRESH)) / 1000 + 1;
+        // To the end of that second.
+        let until = asked_ms.saturating_add(millis(FRESH)) / 1000;
         let same = format!(
             "#{{==:#{{pane_dead}} #{{pane_pid}} #{{cursor_x}} #{{cursor_y}} #{{alternate_on}},0 {} {} {} {}}}",
             self.pid,
@@ -119,7 +120,7 @@ impl Fields {
 }
 
 /// The condition that it is no later than this second since 1970, by the server's clock.
-pub(super) fn in_time(second: u64) -> String {
+fn in_time(second: u64) -> String {
     format!("#{{e|<=:#{{T;l:%s}},{second}}}")
 }
 
@@ -202,10 +203,37 @@ pub(super) fn is_text(bytes: &[u8]) -> bool {
     !bytes.iter().any(u8::is_ascii_control)
 }
 
+/// What this tmux's `paste-buffer` takes, by its usage in `list-commands`: `paste-buffer (pasteb) [-dpr] …`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Pastes {
+    /// It writes control characters as `^U` unless it gets -S (from 3.7 on).
+    shows_keys: bool,
+}
+
+impl Pastes {
+    pub(super) fn read(usage: &str) -> Self {
+        let flags = usage.split_once("[-").map_or("", |(_, rest)| rest);
+        let flags = flags.split(']').next().unwrap_or_default();
+        Self {
+            shows_keys: flags.contains('S'),
+        }
+    }
+}
+
 /// The command that pastes a buffer where the condition holds, and says so where not. Its answer is two blocks.
-pub(super) fn paste(id: PaneId, buffer: &str, text: bool, condition: &str) -> String {
+pub(super) fn paste(
+    id: PaneId,
+    buffer: &str,
+    text: bool,
+    condition: &str,
+    pastes: Pastes,
+) -> String {
     // -p: with the brackets; -r: a line feed stays one; -d: the buffer is gone then.
-    let flags = if text { "-p" } else { "-r" };
+    let flags = match (text, pastes.shows_keys) {
+        (true, _) => "-p",
+        (false, false) => "-r",
+        (false, true) => "-r -S",
+    };
     format!(
         "if-shell -F -t {id} '{condition}' \"paste-buffer {flags} -d -b {buffer} -t {id}\" \
          \"display-message -p late\""
@@ -298,10 +326,28 @@ mod tests {
         assert_eq!(
             fields.still(10_400),
             "#{&&:#{==:#{pane_dead} #{pane_pid} #{cursor_x} #{cursor_y} #{alternate_on},0 17 3 20 1},\
-             #{e|<=:#{T;l:%s},12}}"
+             #{e|<=:#{T;l:%s},11}}"
         );
         let look = look(LINE, &[]);
         assert!(look.is_fresh(11_000) && !look.is_fresh(11_500));
+    }
+
+    #[test]
+    fn keys_are_pasted_as_they_are_by_old_and_new_versions() {
+        let old = "paste-buffer (pasteb) [-dpr] [-s separator] [-b buffer-name] [-t target-pane]\n";
+        let new =
+            "paste-buffer (pasteb) [-dprS] [-s separator] [-b buffer-name] [-t target-pane]\n";
+        let flags = |usage, text| {
+            let command = paste(PaneId(1), "b", text, "1", Pastes::read(usage));
+            let (_, rest) = command.split_once("paste-buffer ").expect("a paste");
+            rest.split(" -d").next().map(str::to_owned)
+        };
+        assert_eq!(flags(old, false).as_deref(), Some("-r"));
+        assert_eq!(flags(new, false).as_deref(), Some("-r -S"));
+        for usage in [old, new] {
+            assert_eq!(flags(usage, true).as_deref(), Some("-p"));
+        }
+        assert_eq!(flags("", false).as_deref(), Some("-r"));
     }
 
     #[test]

@@ -10,8 +10,9 @@
 //!
 //! What a session wants typed goes into the pane by `paste-buffer`, not by `send-keys`: that is taken by copy mode where
 //! the pane is in it, and copied to the other panes by synchronize-panes; a paste goes to the pane's program alone, and
-//! copy mode stays as it is. Before the message and before its Enter the pane is looked at anew (`look.rs`), and tmux
-//! itself checks at the paste that this is still true: a server that was stuck types nothing late.
+//! copy mode stays as it is. Before the message, before its Enter and before what takes it back the pane is looked at
+//! anew (`look.rs`), and tmux itself checks at the paste that this is still true: a server that was stuck types nothing
+//! late.
 //!
 //! # What it costs
 //!
@@ -109,7 +110,7 @@ pub enum WatchError {
 
 /// Watches until the end: the user's wish, a signal, or the end of what is watched. The last words are on stderr.
 ///
-/// The code: 0 for [`Wish::Quit`] and when what was watched is gone, 1 when somebody detached us, 128 and the
+/// The code: 0 for [`Wish::Quit`] and when what was watched is gone, 1 when somebody detached us twice, 128 and the
 /// signal's number after a signal.
 ///
 /// # Errors
@@ -161,10 +162,6 @@ struct Loaded {
     text: Vec<u8>,
     /// Is it there?
     there: bool,
-    /// When it was asked for, in milliseconds since the Unix epoch.
-    asked_ms: u64,
-    /// A look comes first.
-    probe: bool,
 }
 
 /// How a watch ended.

@@ -1,9 +1,33 @@
-//! What is shown where tmux's users look: the option `@claude_retry` of each pane, and `@claude_retry_all`.
+//! What is shown where tmux's users look: the option `@claude_retry` of each pane, and `@claude_retry_all` of the
+//! session, or of all.
 
 use std::time::Duration;
 
 use crate::tmux::watched::{Standing, Watched, seconds};
-use crate::tmux::{PaneId, quote};
+use crate::tmux::{PaneId, SessionId, quote};
+
+/// The steps of a long countdown: at each tmux draws the status line and the borders of all who look at it anew.
+const STEP: Duration = Duration::from_secs(10);
+/// Below this it counts by the second.
+const FINE: Duration = Duration::from_mins(1);
+
+/// What is left of a wait, in the steps in which an option tells of it: rounded up.
+fn coarse(left: Duration) -> Duration {
+    if left <= FINE {
+        return left;
+    }
+    let ms = left.as_millis().div_ceil(STEP.as_millis()) * STEP.as_millis();
+    u64::try_from(ms).map_or(left, Duration::from_millis)
+}
+
+/// What a pane's option says.
+pub(super) fn text(standing: &Standing) -> Option<String> {
+    let mut standing = standing.clone();
+    if let Standing::Waiting { left, .. } = &mut standing {
+        *left = coarse(*left);
+    }
+    standing.text()
+}
 
 /// Sets a pane's option, or unsets it.
 pub(super) fn of_pane(pane: PaneId, text: Option<&str>) -> String {
@@ -13,11 +37,16 @@ pub(super) fn of_pane(pane: PaneId, text: Option<&str>) -> String {
     }
 }
 
-/// The same of the summary.
-pub(super) fn of_all(text: Option<&str>) -> String {
+/// The same of the summary: an option of the session, where one alone is watched, else a global one. A format shows the
+/// session's before the global one.
+pub(super) fn of_all(session: Option<SessionId>, text: Option<&str>) -> String {
+    let whose = session.map_or_else(
+        || "-g".into(),
+        |id| format!("-t {}", quote(&id.to_string())),
+    );
     match text {
-        Some(text) => format!("set-option -g @claude_retry_all {}", quote(text)),
-        None => "set-option -g -u @claude_retry_all".into(),
+        Some(text) => format!("set-option {whose} @claude_retry_all {}", quote(text)),
+        None => format!("set-option -u {whose} @claude_retry_all"),
     }
 }
 
@@ -36,7 +65,7 @@ pub(super) fn summary(panes: &[Watched]) -> Option<String> {
         parts.push(format!(
             "{} waiting, next in {}",
             waits.len(),
-            seconds(*next)
+            seconds(coarse(*next))
         ));
     }
     let others = [
@@ -93,6 +122,17 @@ mod tests {
             summary(&[waiting(61_000), waiting(11_200), held]).as_deref(),
             Some("2 waiting, next in 12s; 1 held")
         );
+        let long = [
+            waiting(61_000),
+            waiting(70_000),
+            waiting(70_001),
+            waiting(60_000),
+        ];
+        let told = long.map(|pane| text(&pane.standing).unwrap_or_default());
+        let left = told.map(|text| text.rsplit(' ').next().unwrap_or_default().to_owned());
+        assert_eq!(left, ["1:10", "1:10", "1:20", "1:00"]);
+        let next = summary(&[waiting(95_000)]);
+        assert_eq!(next.as_deref(), Some("1 waiting, next in 1:40"));
     }
 
     #[test]
@@ -105,6 +145,10 @@ mod tests {
             of_pane(PaneId(3), None),
             "set-option -p -u -t %3 @claude_retry"
         );
-        assert_eq!(of_all(None), "set-option -g -u @claude_retry_all");
+        assert_eq!(of_all(None, None), "set-option -u -g @claude_retry_all");
+        assert_eq!(
+            of_all(Some(SessionId(2)), Some("1 held")),
+            "set-option -t '$2' @claude_retry_all '1 held'"
+        );
     }
 }

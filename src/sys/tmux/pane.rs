@@ -1,5 +1,6 @@
 //! One watched pane: the session that supervises it, and what is done for that.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use super::super::hook::claim;
 use super::super::transcript::Locator;
 use super::super::{Log, clock, guarded};
 use super::look::Fields;
-use super::processes::Claude;
+use super::processes::{Claude, ProcessKey};
 use crate::config::{BarMode, Settings};
 use crate::supervisor::alone::Claim;
 use crate::supervisor::retry::{State, Wait};
@@ -37,6 +38,8 @@ pub(super) struct Shared {
     pub(super) log: Log,
     /// When the watch began, in milliseconds since the Unix epoch: what is older is history.
     pub(super) began_ms: u64,
+    /// Errors that we have claimed and not acted on, of CLIs whose panes we have left: which process, and which error.
+    claims: HashSet<(ProcessKey, String)>,
 }
 
 impl Shared {
@@ -53,6 +56,7 @@ impl Shared {
             clock: Clock::start(),
             log,
             began_ms: clock::unix_ms(),
+            claims: HashSet::new(),
         }
     }
 }
@@ -80,6 +84,8 @@ pub(super) struct Pane {
     outbox: Outbox,
     /// The session wants a fresh look before it types: [`Effect::ProbePty`].
     pub(super) wants_look: bool,
+    /// The buffer for that is being loaded.
+    pub(super) loading: bool,
     /// That is answered right now, from this.
     fresh: Option<PtyState>,
     /// What the CLI is to get, in order.
@@ -116,6 +122,7 @@ impl Pane {
             locator,
             outbox: Outbox::default(),
             wants_look: false,
+            loading: false,
             fresh: None,
             acts: Vec::new(),
             news: Vec::new(),
@@ -212,12 +219,16 @@ impl Pane {
                 },
                 Effect::Claim { session, uuid } => {
                     let claude = &self.claude;
-                    let claimed = claim::claim_as(
-                        &|name| claude.variable(name),
-                        &session,
-                        &uuid,
-                        clock::unix_ms(),
-                    );
+                    let claimed = if shared.claims.remove(&(claude.key(), uuid.clone())) {
+                        Claim::Ours
+                    } else {
+                        claim::claim_as(
+                            &|name| claude.variable(name),
+                            &session,
+                            &uuid,
+                            clock::unix_ms(),
+                        )
+                    };
                     if claimed == Claim::Ours {
                         self.conversation = Some(session);
                     }
@@ -292,6 +303,22 @@ impl Pane {
         self.acts.clear();
         self.wants_look = false;
         self.log(json!({"event": "failed", "error": failure}), shared);
+    }
+
+    /// The pane is left. Where it comes back, the error that it waits for is ours still.
+    pub(super) fn keep_claim(&self, shared: &mut Shared) {
+        let open = self.state().filter(|state| {
+            !matches!(
+                state,
+                State::Settling { .. } | State::GaveUp { .. } | State::Cancelled { .. }
+            )
+        });
+        let wait = open.and_then(State::wait);
+        if let Some(uuid) = wait.and_then(|wait| wait.failure.uuid.clone())
+            && self.claude.lives()
+        {
+            shared.claims.insert((self.claude.key(), uuid));
+        }
     }
 
     /// Appends to the log: as a session of its own, by the CLI's process.
@@ -434,12 +461,14 @@ impl Pane {
         }
     }
 
-    /// The text that is to be typed next, if a look is to be answered: the message, or its Enter.
-    pub(super) fn next_act(&self, shared: &Shared) -> Vec<u8> {
-        match self.state() {
-            Some(State::Typing { .. }) => b"\r".to_vec(),
-            _ => shared.settings.message.clone().into_bytes(),
-        }
+    /// What is to be typed after the look that its session wants.
+    pub(super) fn next_keys(&self) -> Option<Vec<u8>> {
+        self.session.as_ref().map(Session::next_keys)
+    }
+
+    /// May something of ours be in its prompt that is to be taken back?
+    pub(super) fn has_left_over(&self) -> bool {
+        self.session.as_ref().is_some_and(Session::has_left_over)
     }
 
     /// Has its size changed? Then its session is told.

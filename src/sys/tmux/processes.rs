@@ -57,6 +57,9 @@ impl Process {
 #[derive(Debug)]
 pub(super) struct Processes(HashMap<i32, Process>);
 
+/// A process for good: its number and when it was started, for numbers are used again.
+pub(super) type ProcessKey = (Pid, u64);
+
 /// A CLI that runs in a pane.
 #[derive(Clone, Debug)]
 pub(super) struct Claude {
@@ -83,8 +86,8 @@ impl Processes {
         )
     }
 
-    /// The CLI at or below `root` whose controlling terminal is this one: the uppermost. One that runs under a
-    /// wrapper, `script` or `ssh` has another terminal.
+    /// The CLI at or below `root` whose controlling terminal is this one: the one in its foreground, before one that was
+    /// stopped with Ctrl+Z; of those the uppermost. One that runs under a wrapper, `script` or `ssh` has another terminal.
     pub(super) fn claude_below(&self, root: i32, terminal: &Path) -> Option<Claude> {
         let device = device_of(terminal)?;
         let depth = |pid: i32| {
@@ -95,17 +98,18 @@ impl Processes {
                 found
             })
         };
-        let mut found: Vec<(i32, i32)> = self
+        let mut found: Vec<(bool, i32, i32)> = self
             .0
             .iter()
             .filter(|(_, process)| process.terminal == device)
             .filter_map(|(&pid, process)| {
                 let depth = depth(pid)?;
-                is_claude(pid, &process.name).then_some((depth, pid))
+                let behind = process.group != process.foreground;
+                is_claude(pid, &process.name).then_some((behind, depth, pid))
             })
             .collect();
         found.sort_unstable();
-        found.into_iter().find_map(|(_, pid)| Claude::of(pid))
+        found.into_iter().find_map(|(.., pid)| Claude::of(pid))
     }
 }
 
@@ -143,6 +147,10 @@ impl Claude {
             .get(OsStr::new(name))
             .filter(|value| !value.is_empty())
             .cloned()
+    }
+
+    pub(super) const fn key(&self) -> ProcessKey {
+        (self.pid, self.started)
     }
 
     /// Is it there still? Numbers are used again.

@@ -12,8 +12,9 @@ use super::{Socket, WatchError};
 
 /// So long may a command take. A server that is stuck says nothing at all.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
-/// The first version that does (2022): older ones have no user options of panes that a format can show in time.
-const LEAST: (u32, u32) = (3, 3);
+/// The first version that does (2022): older ones have no user options of panes that a format can show in time, and 3.3
+/// itself was mended by this one within days.
+const LEAST: (u32, u32, Option<char>) = (3, 3, Some('a'));
 
 /// How the server is reached.
 #[derive(Clone, Debug)]
@@ -103,7 +104,7 @@ async fn within<T>(what: impl Future<Output = io::Result<T>>) -> io::Result<T> {
 fn could_not_run(error: &io::Error) -> WatchError {
     WatchError::Unusable(match error.kind() {
         io::ErrorKind::NotFound => {
-            "cannot find tmux: install it (3.3 or later), or put it on PATH".into()
+            "cannot find tmux: install it (3.3a or later), or put it on PATH".into()
         }
         io::ErrorKind::TimedOut => {
             "the tmux server does not answer: is it stopped? `tmux list-sessions` should show its sessions".into()
@@ -137,11 +138,12 @@ fn check_version(text: &str) -> Result<(), WatchError> {
     let (Some(major), minor) = (number(), number().unwrap_or(0)) else {
         return Ok(());
     };
-    if (major, minor) >= LEAST || version.starts_with("openbsd") {
+    let letter = version.chars().last().filter(char::is_ascii_lowercase);
+    if (major, minor, letter) >= LEAST || version.starts_with("openbsd") {
         return Ok(());
     }
     Err(WatchError::Unusable(format!(
-        "tmux {version} is too old: this needs 3.3 or later; upgrade it, and restart its server"
+        "tmux {version} is too old: this needs 3.3a or later; upgrade it, and restart its server"
     )))
 }
 
@@ -157,16 +159,18 @@ mod tests {
             "tmux 1.8",
             "3.2",
             "tmux next-3.2",
+            "tmux 3.3\n",
         ] {
             let error = check_version(old).expect_err(old).to_string();
             assert!(
-                error.contains("too old") && error.contains("3.3"),
+                error.contains("too old") && error.contains("3.3a"),
                 "{error}"
             );
         }
         for new in [
-            "tmux 3.3",
+            "tmux 3.3a\n",
             "3.3a",
+            "3.3b",
             "tmux 3.4",
             "tmux next-3.6",
             "tmux 4.0",

@@ -6,7 +6,7 @@ use super::super::client::ClientId;
 use super::super::look::{self, Fields, Look};
 use super::super::{Loaded, News};
 use super::{Question, Watch, now_ms};
-use crate::supervisor::session::{Event, Signal};
+use crate::supervisor::session::Event;
 use crate::sys::guarded;
 use crate::tmux::PaneId;
 
@@ -32,7 +32,8 @@ impl Watch {
         }
     }
 
-    fn ask_look(&mut self, id: PaneId, probe: bool, buffer: Option<(String, Vec<u8>)>) {
+    /// Asks for a look; false where there is nobody to ask.
+    fn ask_look(&mut self, id: PaneId, probe: bool, buffer: Option<(String, Vec<u8>)>) -> bool {
         let serial = self.next_look;
         self.next_look += 1;
         let owner = self.listed.get(&id).and_then(|(_, owner)| *owner);
@@ -41,7 +42,10 @@ impl Watch {
             // Its session has just ended, and the next listing tells where the pane is now.
             self.panes
                 .retain(|_, pane| pane.id != id || pane.has_begun());
-            return;
+            if let Some((buffer, _)) = buffer {
+                self.drop_buffer(id, &buffer);
+            }
+            return false;
         };
         client.ask_for(&look::command(id), 3, Question::Look(id, serial));
         let look = Look {
@@ -54,6 +58,7 @@ impl Watch {
             clients: Vec::new(),
         };
         self.looks.insert(id, look);
+        true
     }
 
     /// Nobody waits for its answer any more.
@@ -110,32 +115,30 @@ impl Watch {
                 }
             }
             if look.probe {
+                let keys = buffer.as_ref().map(|(_, keys)| keys);
                 match fields.filter(|_| look.is_fresh(now)) {
                     None => pane.tell(&Event::NotTyped, &mut self.shared),
+                    // Something else is wanted by now, and a look for that is to come.
+                    Some(_) if keys != pane.next_keys().as_ref() => {}
                     Some(fields) => {
                         if let Some(ago) = touched {
                             pane.tell(&Event::Touched(ago), &mut self.shared);
                         }
-                        // What came up before the answer is no answer.
-                        let before = std::mem::take(&mut pane.acts);
                         let state = pane.pty_state();
                         pane.answer_look(state, &mut self.shared);
-                        let mut acts = std::mem::take(&mut pane.acts);
-                        if let (Some((name, text)), Some(act)) = (&buffer, acts.first())
-                            && look::unbracketed(act) == text
+                        if let (Some((name, keys)), Some(act)) = (&buffer, pane.acts.first())
+                            && look::unbracketed(act) == keys
                         {
-                            acts.remove(0);
+                            pane.acts.remove(0);
                             pasted = true;
-                            let is_text = look::is_text(text);
+                            let is_text = look::is_text(keys);
                             let still = fields.still(look.asked_ms);
-                            let command = look::paste(id, name, is_text, &still);
+                            let command = look::paste(id, name, is_text, &still, self.pastes);
                             if let Some(client) = self.client_of(id) {
-                                client.ask_for(&command, 2, Question::Paste(id, true));
+                                client.ask_for(&command, 2, Question::Paste(id));
+                                // Where it was too late the buffer is there still.
+                                client.ask(&format!("delete-buffer -b {name}"), Question::Nothing);
                             }
-                        }
-                        if let Some(pane) = self.panes.get_mut(&id) {
-                            pane.acts = before;
-                            pane.acts.extend(acts);
                         }
                     }
                 }
@@ -165,108 +168,76 @@ impl Watch {
         let Some(pane) = self.panes.get_mut(&id) else {
             return;
         };
-        let acts = std::mem::take(&mut pane.acts);
-        let probe = pane.wants_look && !self.looks.contains_key(&id);
-        let next = if probe {
-            pane.wants_look = false;
-            Some(pane.next_act(&self.shared))
-        } else {
-            None
-        };
-        for act in acts {
-            self.load(id, look::unbracketed(&act).to_vec(), false);
+        if !std::mem::take(&mut pane.acts).is_empty() {
+            // Nothing is typed without a look.
+            pane.tell(&Event::NotTyped, &mut self.shared);
         }
-        if let Some(text) = next {
-            self.load(id, text, true);
+        if pane.wants_look
+            && !pane.loading
+            && !self.looks.contains_key(&id)
+            && let Some(keys) = pane.next_keys()
+        {
+            (pane.wants_look, pane.loading) = (false, true);
+            self.load(id, keys);
         }
     }
 
     /// A buffer of its own for each text: a process of its own fills it.
-    fn load(&mut self, id: PaneId, text: Vec<u8>, probe: bool) {
+    fn load(&mut self, id: PaneId, text: Vec<u8>) {
         let buffer = format!("claude-retry-{}-{}", std::process::id(), self.next_buffer);
         self.next_buffer += 1;
+        self.loading += 1;
         let (server, news) = (self.server.clone(), self.send.clone());
-        let asked_ms = now_ms();
         guarded::spawn(async move {
             let there = server.load(&buffer, &text).await.unwrap_or(false);
             let loaded = Loaded {
                 buffer,
                 text,
                 there,
-                asked_ms,
-                probe,
             };
             let _ = news.send(News::Loaded(id, loaded)).await;
         });
     }
 
+    /// What is to be typed is at hand: a fresh look comes before it.
     pub(super) fn on_loaded(&mut self, id: PaneId, loaded: Loaded) {
         let Loaded {
             buffer,
             text,
             there,
-            asked_ms,
-            probe,
         } = loaded;
-        let watched = self.panes.contains_key(&id);
-        if !there || !watched || self.looks.contains_key(&id) && probe {
-            if there {
-                self.drop_buffer(id, &buffer);
+        self.loading = self.loading.saturating_sub(1);
+        let watched = match self.panes.get_mut(&id) {
+            Some(pane) => {
+                pane.loading = false;
+                true
             }
-            if probe && watched {
-                self.tell(id, &Event::NotTyped);
-            }
-            return;
-        }
-        if probe {
-            self.ask_look(id, true, Some((buffer, text)));
-            return;
-        }
-        // What takes our own message back: seen whole and alone in the prompt just now.
-        let condition = look::in_time(asked_ms / 1000 + 2);
-        let command = look::paste(id, &buffer, look::is_text(&text), &condition);
-        if let Some(client) = self.client_of(id) {
-            client.ask_for(&command, 2, Question::Paste(id, true));
-            // Where it was too late the buffer is there still.
-            client.ask(&format!("delete-buffer -b {buffer}"), Question::Nothing);
+            None => false,
+        };
+        let looked = if !there {
+            false
+        } else if watched && !self.looks.contains_key(&id) {
+            self.ask_look(id, true, Some((buffer, text)))
+        } else {
+            self.drop_buffer(id, &buffer);
+            false
+        };
+        if !looked {
+            self.tell(id, &Event::NotTyped);
         }
     }
 
     fn drop_buffer(&mut self, id: PaneId, buffer: &str) {
-        let command = format!("delete-buffer -b {buffer}");
+        self.ask_any(id, &format!("delete-buffer -b {buffer}"));
+    }
+
+    /// Has the pane's client do this, or any that is there; false where none is.
+    pub(super) fn ask_any(&mut self, id: PaneId, command: &str) -> bool {
         let client = match self.client_of(id) {
             Some(client) => Some(client),
             None => self.clients.values_mut().next(),
         };
-        if let Some(client) = client {
-            client.ask(&command, Question::Nothing);
-        }
-    }
-
-    /// The session of a pane is to end: what it has half typed is taken back.
-    pub(super) async fn end_session(&mut self, id: PaneId) {
-        let Some(pane) = self.panes.get_mut(&id) else {
-            return;
-        };
-        pane.tell(&Event::Signal(Signal::Term), &mut self.shared);
-        pane.wants_look = false;
-        for act in std::mem::take(&mut pane.acts) {
-            let text = look::unbracketed(&act).to_vec();
-            let buffer = format!("claude-retry-{}-{}", std::process::id(), self.next_buffer);
-            self.next_buffer += 1;
-            let asked_ms = now_ms();
-            let loaded = super::patiently(self.server.load(&buffer, &text)).await;
-            let there = matches!(loaded, Some(Ok(true)));
-            self.on_loaded(
-                id,
-                Loaded {
-                    buffer,
-                    text,
-                    there,
-                    asked_ms,
-                    probe: false,
-                },
-            );
-        }
+        let asked = client.map(|client| client.ask(command, Question::Nothing));
+        asked.is_some()
     }
 }

@@ -64,7 +64,7 @@ impl Watch {
 
     fn set_options(&mut self, panes: &[Watched]) {
         for watched in panes {
-            let text = watched.standing.text();
+            let text = options::text(&watched.standing);
             let Some(pane) = self.panes.get(&watched.pane) else {
                 continue;
             };
@@ -88,7 +88,8 @@ impl Watch {
             && let Some(client) = self.clients.values_mut().next()
             && client.open() <= BUSY
         {
-            client.ask(&options::of_all(summary.as_deref()), Question::Option);
+            let command = options::of_all(self.scope.session(), summary.as_deref());
+            client.ask(&command, Question::Option);
             self.summary = summary;
         }
     }
