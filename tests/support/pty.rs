@@ -147,9 +147,17 @@ impl Idle {
         let take_terminal = || {
             setsid()?;
             ioctl_tiocsctty(std::io::stdin())?;
+            // As after a login: a script has them ignored in what it starts in its background.
+            for signal in [libc::SIGINT, libc::SIGQUIT] {
+                // SAFETY: no handler is set.
+                #[expect(unsafe_code, reason = "there is no safe call for it")]
+                unsafe {
+                    libc::signal(signal, libc::SIG_DFL);
+                }
+            }
             Ok(())
         };
-        // SAFETY: two system calls between fork and exec, no allocation and no lock.
+        // SAFETY: system calls between fork and exec, no allocation and no lock.
         #[expect(unsafe_code, reason = "a child gets its terminal no other way")]
         let child = unsafe { command.pre_exec(take_terminal) }
             .spawn()
