@@ -45,8 +45,10 @@ fn trials(versions: &[&'static str], again: bool) -> Vec<Trial> {
         let name = format!("{version}::{mode}::{name}");
         let (test, setup) = (name.clone(), setup.clone());
         trials.push(Trial::test(name, move || {
-            let stage = Stage::new(version, mode, kind, setup)?;
-            run(&test, stage, &play)
+            suite::in_lane(|| {
+                let stage = Stage::new(version, mode, kind, setup)?;
+                run(&test, stage, &play)
+            })
         }));
     };
     for &version in versions {

@@ -35,7 +35,7 @@ fn trials(versions: &[&'static str]) -> Vec<Trial> {
         let mut add = |version: &'static str, column: &str, format: Format| {
             let name = format!("{version}::{column}::{name}");
             trials.push(Trial::test(name, move || {
-                play(version, format).map_err(Failed::from)
+                suite::in_lane(|| play(version, format)).map_err(Failed::from)
             }));
         };
         for &version in versions {

@@ -50,7 +50,8 @@ fn trials(versions: &[&'static str]) -> Vec<Trial> {
                 let mut stage = Stage::new(version)?;
                 play(&mut stage).map_err(|error| Failed::from(format!("{error}\n{}", stage.dump())))
             };
-            trials.push(Trial::test(format!("{version}::{name}"), run));
+            let name = format!("{version}::{name}");
+            trials.push(Trial::test(name, move || suite::in_lane(run)));
         }
     }
     trials

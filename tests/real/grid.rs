@@ -190,7 +190,7 @@ pub(crate) fn walk(stage: &Stage, steps: &[Step]) -> Outcome {
 /// It is due, and nothing is typed: the prompt is not free.
 fn held_off(stage: &Stage, keeps: &str, turns: &[&str]) -> Outcome {
     let before = drawn(stage)?;
-    stage.logged("hold")?;
+    stage.sit_through(|| stage.logged("hold"))?;
     same_rows(stage, &before, keeps)?;
     let so_far = turns.iter().take_while(|turn| **turn != RESUMED);
     stage.expect_turns(&so_far.copied().collect::<Vec<_>>())?;
@@ -200,12 +200,14 @@ fn held_off(stage: &Stage, keeps: &str, turns: &[&str]) -> Outcome {
 /// What is over the prompt may change the conversation, so the wrapper waits for its end.
 fn closed(stage: &Stage, keeps: &str, then: &[Step], turns: &[&str]) -> Outcome {
     let before = drawn(stage)?;
-    stage.wait("a resume that is held off", |stage| {
-        let holds = stage.events("hold");
-        holds
-            .iter()
-            .any(|hold| hold["reason"] == "goes on when the dialog closes")
-            .then_some(())
+    stage.sit_through(|| {
+        stage.wait("a resume that is held off", |stage| {
+            let holds = stage.events("hold");
+            holds
+                .iter()
+                .any(|hold| hold["reason"] == "goes on when the dialog closes")
+                .then_some(())
+        })
     })?;
     stage.expect_turns(&turns[..turns.len() - 1])?;
     same_rows(stage, &before, keeps)?;
@@ -221,10 +223,11 @@ fn woken(stage: &Stage, keeps: &str, covers: bool, then: &[Step], turns: &[&str]
         return closed(stage, keeps, then, turns);
     }
     let before = drawn(stage)?;
-    stage.logged(match stage.mode {
+    let event = match stage.mode {
         Mode::Alone => "hook-resumed",
         Mode::Typing | Mode::Hook => "woken",
-    })?;
+    };
+    stage.sit_through(|| stage.logged(event))?;
     if covers {
         // The CLI begins the turn when that is closed.
         stage.quiet(DRAWN)?;

@@ -276,6 +276,8 @@ fn opens_list_in_the_wait(stage: &mut Stage) -> Outcome {
     stage.prompt("")?;
     // Ended at once, the CLI may leave its transcript without the answer.
     stage.written(&["\"type\":\"assistant\"", "First answer."])?;
+    // A Ctrl+C before the turn is over interrupts it.
+    stage.quiet(AT_REST)?;
     exits(stage)?;
 
     stage.start()?;
@@ -454,14 +456,16 @@ fn installed_too_draft(stage: &mut Stage) -> Outcome {
 
 /// The wrapper is due, and holds off.
 fn holds_off(stage: &Stage, why: &str) -> Outcome {
-    stage.wait("a resume that is held off", |stage| {
-        let holds = stage.events("hold");
-        let this = |hold: &serde_json::Value| {
-            hold["reason"]
-                .as_str()
-                .is_some_and(|reason| reason.contains(why))
-        };
-        holds.iter().any(this).then_some(())
+    stage.sit_through(|| {
+        stage.wait("a resume that is held off", |stage| {
+            let holds = stage.events("hold");
+            let this = |hold: &serde_json::Value| {
+                hold["reason"]
+                    .as_str()
+                    .is_some_and(|reason| reason.contains(why))
+            };
+            holds.iter().any(this).then_some(())
+        })
     })
 }
 

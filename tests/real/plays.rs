@@ -38,6 +38,7 @@ pub(crate) fn bare(stage: &mut Stage) -> Outcome {
     stage.see_text(DONE)?;
     stage.prompt("")?;
     stage.expect_turns(&["hello there", "continue"])?;
+    stage.quiet(AT_REST)?;
     stage.press(Key::Ctrl(b'c'))?;
     stage.see_text("again to exit")?;
     stage.press(Key::Ctrl(b'c'))?;
@@ -219,6 +220,8 @@ pub(crate) fn quits(stage: &mut Stage) -> Outcome {
     stage.ask("hello there")?;
     stage.see_text(DONE)?;
     stage.prompt("")?;
+    // A Ctrl+C before the turn is over interrupts it.
+    stage.quiet(AT_REST)?;
     stage.press(Key::Ctrl(b'c'))?;
     stage.see_text("again to exit")?;
     stage.press(Key::Ctrl(b'c'))?;

@@ -11,6 +11,7 @@ use claude_retry::supervisor::hook;
 
 use super::mode::Mode;
 use super::setup::Setup;
+use super::suite;
 use crate::support::api::Api;
 use crate::support::bell::Bell;
 use crate::support::home::{Home, Log};
@@ -264,6 +265,15 @@ impl Stage {
             let until = (Instant::now() + LAST_LINE).min(self.deadline);
             self.bell.wait(until, || nth(self)).ok_or(error)
         })
+    }
+
+    /// Waits; where the user has just typed, so that nothing is done for ten seconds, another trial goes on meanwhile.
+    pub(crate) fn sit_through<T>(&self, wait: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
+        if self.events("paused").len() > self.events("unpaused").len() {
+            suite::sit_out(wait)
+        } else {
+            wait()
+        }
     }
 
     /// The lines of the log with this event.
