@@ -9,6 +9,7 @@
  *
  *   tty-read-eio tty-write-eio   on the user's terminal
  *   pty-read-eio                 the next five on the child's
+ *   pty-early-eio                every other one on the child's, as at an end that overtakes the last bytes
  *   file-enospc file-eio         writes to files; new folders
  *   realtime=S monotonic=S       the clock is so many seconds off
  *
@@ -37,7 +38,7 @@ enum kind { OTHER, TTY, PTY, PLAIN };
 static char spec[256], flag[512], report[512];
 static uint64_t state = 1;
 static unsigned long waits;
-static int pty_failures = 5;
+static int pty_failures = 5, pty_early;
 static long realtime_off, monotonic_off;
 static pid_t wrapper;
 
@@ -138,6 +139,7 @@ ssize_t read(int fd, void *buffer, size_t size) {
         pty_failures--;
         return fail(EIO);
     }
+    if (kind == PTY && asked("pty-early-eio") && struck() && (pty_early = !pty_early)) return fail(EIO);
     return syscall(SYS_read, fd, buffer, size);
 }
 

@@ -98,6 +98,19 @@ stty raw -echo
 while :; do sleep 1000 & wait; done
 ";
 
+/// Linux looks for bytes first and for the end of the terminal then, so that it may tell the end too early.
+#[test]
+fn an_end_that_overtakes_the_last_words_loses_none() {
+    let words = "stty raw -echo; printf ready; dd bs=1 count=1 of=/dev/null 2>/dev/null; printf 'last words'; exit 3";
+    let stage = shimmed(Play::wrapped(words, &[]), "pty-early-eio", 1).start();
+    stage.shows("ready");
+    stage.strike();
+    stage.types("x");
+    assert_eq!(stage.ends(), Exit::Code(3));
+    stage.shows("readylast words");
+    waits(&stage);
+}
+
 #[test]
 fn a_terminal_that_cannot_be_read_or_written_is_a_hangup() {
     for words in ["tty-read-eio", "tty-write-eio"] {

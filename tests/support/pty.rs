@@ -205,7 +205,11 @@ impl Terminal {
         std::thread::spawn(move || {
             let mut buffer = vec![0; 65536];
             // The end of it is an error on Linux.
-            while let Ok(n @ 1..) = reader.read(&mut buffer) {
+            // Linux may tell the end before the last bytes.
+            while let Ok(n @ 1..) = reader
+                .read(&mut buffer)
+                .or_else(|_| reader.read(&mut buffer))
+            {
                 if sender.send(buffer[..n].to_vec()).is_err() {
                     break;
                 }

@@ -439,7 +439,11 @@ fn read(
 ) {
     let mut buffer = [0; 16 * 1024];
     // EIO is the end of a pty.
-    while let Ok(read @ 1..) = reader.read(&mut buffer) {
+    // Linux may tell the end before the last bytes.
+    while let Ok(read @ 1..) = reader
+        .read(&mut buffer)
+        .or_else(|_| reader.read(&mut buffer))
+    {
         let answers = lock(emulator).feed(&buffer[..read]);
         if !answers.is_empty() {
             let mut writer = lock(writer);
