@@ -150,7 +150,7 @@ impl Pty {
     /// One read. 0 when nobody has the child's side open any more, which Linux calls `EIO`.
     ///
     /// It may do so before it has passed on what was written right before the end: it looks for bytes first, and
-    /// for the end then (`n_tty_read`, Linux 6.18: one in some ten thousand ends). The next read has them.
+    /// for the end then (`n_tty_read`, Linux 6.18: one in tens of thousands of ends). The next read has them.
     pub(super) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let nobody = |read: &io::Result<usize>| {
             let error = read.as_ref().err();
