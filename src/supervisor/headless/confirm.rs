@@ -19,14 +19,6 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// The transcript's times and ours are of one clock, but ours is read before the CLI is started.
 const CLOCK_SLACK_MS: u64 = 1000;
 
-/// Why a command cannot start over.
-pub(super) fn too_much() -> String {
-    format!(
-        "more than {} MB came on stdin, too much to be given to claude again: give it as a file to be read",
-        KEPT_AT_MOST / 1024 / 1024
-    )
-}
-
 impl Job {
     /// Is what was printed a transient error?
     pub(super) fn judge(&mut self, now: Now, out: &mut Outbox) {
@@ -190,12 +182,15 @@ impl Job {
     }
 
     /// Why it cannot be followed so.
-    fn obstacle(&self, next: Next) -> Option<String> {
+    pub(super) fn obstacle(&self, next: Next) -> Option<String> {
         match (next, self.invocation.obstacle()) {
             (Next::StartOver, Some(obstacle @ (Obstacle::Worktree | Obstacle::Pipe(_)))) => {
                 Some(obstacle.text())
             }
-            (Next::StartOver, _) if self.input.kept().is_none() => Some(too_much()),
+            (Next::StartOver, _) if self.input.kept().is_none() => Some(format!(
+                "more than {} MB came on stdin, too much to be given to claude again: give it as a file to be read",
+                KEPT_AT_MOST / 1024 / 1024
+            )),
             (Next::StartOver, _) => None,
             (Next::Resume { .. }, _) if self.lives() => None,
             (Next::Resume { .. }, obstacle) => obstacle.map(Obstacle::text),

@@ -7,7 +7,6 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use super::arguments::{Format, Invocation};
-use super::confirm::too_much;
 use super::input::{Input, KEPT_AT_MOST, message_line};
 use super::output::{Dropped, Output, Passed, Said};
 use super::result::Totals;
@@ -281,9 +280,9 @@ impl Job {
 
     /// The wait is over.
     fn go(&mut self, now: Now, attempt: u32, next: Next, out: &mut Outbox) {
-        if next == Next::StartOver && self.input.kept().is_none() {
-            // It came during the wait.
-            self.say(&format!("not retried: {}", too_much()), out);
+        // It may have come up during the wait: more input, the end of the run.
+        if let Some(why) = self.obstacle(next) {
+            self.say(&format!("not retried: {why}"), out);
             self.pass_on(out);
             return;
         }
