@@ -202,12 +202,7 @@ fn a_pane_that_is_closed_in_the_middle_of_a_wait_leaves_and_the_others_stay() {
 #[test]
 fn a_wait_is_cancelled_by_wish() {
     let stage = Stage::new();
-    let mut pane = stage.pane();
-    let slow = [("CLAUDE_RETRY_BASE", "1m"), ("CLAUDE_RETRY_CAP", "1m")];
-    let mut watch = stage.watch_with(&["-t", "base"], &slow);
-    watch.joins(&pane);
-    pane.turn_fails();
-    watch.see(&["Changed", "Waiting"]);
+    let (mut pane, mut watch) = stage.long_wait();
     watch.wish(&format!("cancel {}", pane.id));
     watch.see(&["Changed", "Cancelled"]);
     assert_eq!(pane.keys(), r#""""#);
@@ -252,12 +247,7 @@ fn what_a_hook_has_claimed_is_left_alone() {
 #[test]
 fn what_the_watch_has_claimed_is_left_alone_by_the_hook() {
     let stage = Stage::new();
-    let mut pane = stage.pane();
-    let slow = [("CLAUDE_RETRY_BASE", "1m"), ("CLAUDE_RETRY_CAP", "1m")];
-    let mut watch = stage.watch_with(&["-t", "base"], &slow);
-    watch.joins(&pane);
-    pane.turn_fails();
-    watch.see(&["Changed", "Waiting"]);
+    let (mut pane, _watch) = stage.long_wait();
     let mut hook = stage.hook(&pane.session(), "10ms");
     assert_eq!(hook.wait().expect("its end").code(), Some(0));
     let log = stage.log();
@@ -284,12 +274,7 @@ fn of_two_watches_one_acts() {
 #[test]
 fn the_options_say_what_happens_and_are_unset_behind_it() {
     let stage = Stage::new();
-    let mut pane = stage.pane();
-    let slow = [("CLAUDE_RETRY_BASE", "1m"), ("CLAUDE_RETRY_CAP", "1m")];
-    let mut watch = stage.watch_with(&["-t", "base"], &slow);
-    watch.joins(&pane);
-    pane.turn_fails();
-    watch.see(&["Changed", "Waiting"]);
+    let (mut pane, mut watch) = stage.long_wait();
     until("both options", || {
         let (all, own) = ("#{@claude_retry_all}", "#{@claude_retry}");
         let said = stage.ask(&pane.id, &format!("{all}|{own}"));

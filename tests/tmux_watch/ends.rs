@@ -63,12 +63,7 @@ fn every_way_out_leaves_nothing_behind() {
 #[test]
 fn whoever_attaches_alone_does_not_end_it() {
     let stage = Stage::new();
-    let mut pane = stage.pane();
-    let slow = [("CLAUDE_RETRY_BASE", "1m"), ("CLAUDE_RETRY_CAP", "1m")];
-    let mut watch = stage.watch_with(&["-t", "base"], &slow);
-    watch.joins(&pane);
-    pane.turn_fails();
-    watch.see(&["Changed", "Waiting"]);
+    let (mut pane, mut watch) = stage.long_wait();
     let before = stage.control_client();
     let _client = stage.client_by(&["attach-session", "-d", "-t", "base"], (25, 80));
     until("the watch to be back", || match stage.control_client() {
@@ -87,12 +82,7 @@ fn whoever_attaches_alone_does_not_end_it() {
 #[test]
 fn whoever_detaches_it_twice_ends_it() {
     let stage = Stage::new();
-    let mut pane = stage.pane();
-    let slow = [("CLAUDE_RETRY_BASE", "1m"), ("CLAUDE_RETRY_CAP", "1m")];
-    let mut watch = stage.watch_with(&["-t", "base"], &slow);
-    watch.joins(&pane);
-    pane.turn_fails();
-    watch.see(&["Changed", "Waiting"]);
+    let (_pane, watch) = stage.long_wait();
     let before = stage.control_client();
     stage.tmux(&["detach-client", "-s", "base"]);
     until("the watch to be back", || match stage.control_client() {
@@ -109,12 +99,7 @@ fn whoever_detaches_it_twice_ends_it() {
 #[test]
 fn a_control_client_that_is_killed_ends_it() {
     let stage = Stage::new();
-    let mut pane = stage.pane();
-    let slow = [("CLAUDE_RETRY_BASE", "1m"), ("CLAUDE_RETRY_CAP", "1m")];
-    let mut watch = stage.watch_with(&["-t", "base"], &slow);
-    watch.joins(&pane);
-    pane.turn_fails();
-    watch.see(&["Changed", "Waiting"]);
+    let (_pane, watch) = stage.long_wait();
     let client = stage.tmux(&["list-clients", "-F", "#{client_pid}"]);
     let killed = std::process::Command::new("kill")
         .args(["-9", &client])

@@ -5,12 +5,7 @@ use super::stage::{Stage, until};
 #[test]
 fn a_server_that_was_stuck_types_nothing_late() {
     let stage = Stage::new();
-    let mut pane = stage.pane();
-    let slow = [("CLAUDE_RETRY_BASE", "1m"), ("CLAUDE_RETRY_CAP", "1m")];
-    let mut watch = stage.watch_with(&["-t", "base"], &slow);
-    watch.joins(&pane);
-    pane.turn_fails();
-    watch.see(&["Changed", "Waiting"]);
+    let (mut pane, mut watch) = stage.long_wait();
     let server = stage.tmux(&["display-message", "-p", "#{pid}"]);
     let signal = |name: &str| {
         let sent = std::process::Command::new("kill")
@@ -31,12 +26,7 @@ fn a_server_that_was_stuck_types_nothing_late() {
 #[test]
 fn what_came_between_the_look_and_the_paste_keeps_it_out() {
     let stage = Stage::new();
-    let mut pane = stage.pane();
-    let slow = [("CLAUDE_RETRY_BASE", "1m"), ("CLAUDE_RETRY_CAP", "1m")];
-    let mut watch = stage.watch_with(&["-t", "base"], &slow);
-    watch.joins(&pane);
-    pane.turn_fails();
-    watch.see(&["Changed", "Waiting"]);
+    let (mut pane, mut watch) = stage.long_wait();
     // The look ends with a capture-pane: whoever asked for it is held up behind that, and nobody else is.
     let hook = format!("run-shell '{}'", stage.hold("look"));
     stage.tmux(&["set-hook", "-g", "after-capture-pane", &hook]);
@@ -59,12 +49,7 @@ fn what_came_between_the_look_and_the_paste_keeps_it_out() {
 #[test]
 fn a_paste_that_would_come_late_is_none() {
     let stage = Stage::new();
-    let mut pane = stage.pane();
-    let slow = [("CLAUDE_RETRY_BASE", "1m"), ("CLAUDE_RETRY_CAP", "1m")];
-    let mut watch = stage.watch_with(&["-t", "base"], &slow);
-    watch.joins(&pane);
-    pane.turn_fails();
-    watch.see(&["Changed", "Waiting"]);
+    let (mut pane, mut watch) = stage.long_wait();
     let hook = format!("run-shell '{}'", stage.hold("look"));
     stage.tmux(&["set-hook", "-g", "after-capture-pane", &hook]);
     watch.wish(&format!("now {}", pane.id));
@@ -107,12 +92,7 @@ fn a_key_between_the_paste_and_the_enter_has_the_message_taken_back() {
 #[test]
 fn a_look_that_nobody_can_be_asked_for_is_taken_again() {
     let stage = Stage::new();
-    let mut pane = stage.pane();
-    let slow = [("CLAUDE_RETRY_BASE", "1m"), ("CLAUDE_RETRY_CAP", "1m")];
-    let mut watch = stage.watch_with(&["-t", "base"], &slow);
-    watch.joins(&pane);
-    pane.turn_fails();
-    watch.see(&["Changed", "Waiting"]);
+    let (mut pane, mut watch) = stage.long_wait();
     let hold = |command: &str, name: &str| {
         let hook = format!("run-shell '{}'", stage.hold(name));
         stage.tmux(&["set-hook", "-g", command, &hook]);

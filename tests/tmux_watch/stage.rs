@@ -129,6 +129,17 @@ impl Stage {
         self.tmux(&["display-message", "-p", "-t", pane, format])
     }
 
+    /// A pane whose turn has failed, and a watch that waits for a minute.
+    pub(crate) fn long_wait(&self) -> (Pane<'_>, Watcher) {
+        let mut pane = self.pane();
+        let slow = [("CLAUDE_RETRY_BASE", "1m"), ("CLAUDE_RETRY_CAP", "1m")];
+        let mut watch = self.watch_with(&["-t", "base"], &slow);
+        watch.joins(&pane);
+        pane.turn_fails();
+        watch.see(&["Changed", "Waiting"]);
+        (pane, watch)
+    }
+
     /// A CLI in a new window of the session `base`.
     pub(crate) fn pane(&self) -> Pane<'_> {
         self.pane_by(&["new-window", "-d", "-t", "base:"])
